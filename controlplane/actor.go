@@ -1,0 +1,35 @@
+package controlplane
+
+// ActorKind is where an actor comes from.
+type ActorKind string
+
+const (
+	ActorUser   ActorKind = "user"   // a merchant's user, in the portal
+	ActorStaff  ActorKind = "staff"  // the platform team, in the console
+	ActorLocal  ActorKind = "local"  // the operator, through the admin socket
+	ActorSystem ActorKind = "system" // the program itself
+)
+
+// Actor is who asks for an operation, as the audit trail will name them.
+type Actor struct {
+	Kind ActorKind
+	// ID is the user or staff id; for a local actor the name of the account on
+	// the machine.
+	ID   string
+	Name string
+	Role Role
+	// MerchantID binds a user to their merchant: every other one is not found.
+	MerchantID string
+	// Sudo: the actor has confirmed who they are within the last ten minutes.
+	Sudo bool
+
+	IP        string
+	UserAgent string
+	RequestID string
+}
+
+// LocalActor is the operator of the machine, authenticated by the mode of the
+// admin socket or of the database file.
+func LocalActor(name string) Actor {
+	return Actor{Kind: ActorLocal, ID: name, Name: name, Role: RoleLocal, Sudo: true}
+}

@@ -1,0 +1,105 @@
+package controlplane
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Code says what kind of failure an [Error] is. The set is closed: callers map
+// each code to an HTTP status, an exit status or a form field once.
+type Code string
+
+const (
+	// CodeInvalid: the input breaks a rule; [Error.Fields] names which.
+	CodeInvalid Code = "INVALID"
+	// CodeNotFound: no such thing, or it belongs to another merchant. The two
+	// are one answer on purpose: an id must not be probeable across merchants.
+	CodeNotFound Code = "NOT_FOUND"
+	// CodeConflict: the change collides with the present state.
+	CodeConflict Code = "CONFLICT"
+	// CodeDenied: the actor's role does not hold the permission.
+	CodeDenied Code = "PERMISSION_DENIED"
+	// CodeSudoRequired: the role suffices, but the actor must confirm who they are.
+	CodeSudoRequired Code = "SUDO_REQUIRED"
+	// CodeSuspended: the merchant is suspended and its users may only read.
+	CodeSuspended Code = "MERCHANT_SUSPENDED"
+	// CodeLimit: a documented maximum is reached.
+	CodeLimit Code = "LIMIT_REACHED"
+	// CodeUnavailable: a part the operation needs is away; trying again may help.
+	CodeUnavailable Code = "UNAVAILABLE"
+	// CodeInternal: a fault of ours. The message never reaches a caller.
+	CodeInternal Code = "INTERNAL"
+)
+
+// Error is what every operation returns on failure.
+type Error struct {
+	Code Code `json:"code"`
+	// Message is for people: what happened and what to do about it.
+	Message string `json:"message"`
+	// Fields names the inputs at fault when Code is [CodeInvalid].
+	Fields []FieldError `json:"fields,omitempty"`
+	// Err is the cause, for the log only.
+	Err error `json:"-"`
+}
+
+// FieldError is one broken rule of one input.
+type FieldError struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Message)
+	for i, f := range e.Fields {
+		if i > 0 || e.Message != "" {
+			b.WriteString("; ")
+		}
+		b.WriteString(f.Field + ": " + f.Message)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an [Error] with a formatted message.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// InvalidField is the [CodeInvalid] error for a single input.
+func InvalidField(field, format string, args ...any) *Error {
+	return &Error{Code: CodeInvalid, Fields: []FieldError{{Field: field, Message: fmt.Sprintf(format, args...)}}}
+}
+
+// CodeOf returns the code of err; anything that is not an [Error] is internal.
+func CodeOf(err error) Code {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return CodeInternal
+}
+
+// ErrNotFound is what a [Tx] returns for a row that is not there. Operations turn
+// it into [CodeNotFound] with the name of the thing.
+var ErrNotFound = errors.New("not found")
+
+// ErrDuplicate is what a [Tx] returns when a unique constraint refuses a row.
+var ErrDuplicate = errors.New("already exists")
+
+func notFound(what, id string) *Error {
+	return Errorf(CodeNotFound, "no %s %q", what, id)
+}
+
+// orNotFound names what was looked for when err is [ErrNotFound].
+func orNotFound(err error, what, id string) error {
+	if errors.Is(err, ErrNotFound) {
+		return notFound(what, id)
+	}
+	return err
+}

@@ -1,0 +1,116 @@
+package controlplane
+
+import "slices"
+
+// Operation names one thing an actor can ask for. The names are stored in the
+// audit trail: they may be added to, never renamed.
+type Operation string
+
+const (
+	OpMerchantCreate  Operation = "merchant.create"
+	OpMerchantRename  Operation = "merchant.rename"
+	OpMerchantSuspend Operation = "merchant.suspend"
+	OpMerchantResume  Operation = "merchant.resume"
+	OpMerchantList    Operation = "merchant.list"
+	OpMerchantView    Operation = "merchant.view"
+
+	OpUserCreate  Operation = "user.create"
+	OpUserDisable Operation = "user.disable"
+	OpUserEnable  Operation = "user.enable"
+	OpUserRole    Operation = "user.role"
+	OpUserList    Operation = "user.list"
+
+	OpKeyIssue  Operation = "key.issue"
+	OpKeyRotate Operation = "key.rotate"
+	OpKeyRetire Operation = "key.retire"
+	OpKeyList   Operation = "key.list"
+
+	OpAllowlistAdd    Operation = "allowlist.add"
+	OpAllowlistRemove Operation = "allowlist.remove"
+	OpAllowlistList   Operation = "allowlist.list"
+	OpAllowlistCheck  Operation = "allowlist.check"
+
+	OpStaffBootstrap Operation = "staff.bootstrap"
+
+	OpAuditList   Operation = "audit.list"
+	OpAuditVerify Operation = "audit.verify"
+
+	OpSystemStatus      Operation = "system.status"
+	OpSystemBackup      Operation = "system.backup"
+	OpKeyringStatus     Operation = "keyring.status"
+	OpKeyringRotate     Operation = "keyring.rotate"
+	OpKeyringRotateRoot Operation = "keyring.rotate_root"
+)
+
+// Permission is one row of the permission table.
+type Permission struct {
+	Operation Operation `json:"operation"`
+	// Roles that may. RoleLocal is listed like any other.
+	Roles []Role `json:"roles"`
+	// Sudo: the actor must have confirmed who they are within ten minutes.
+	Sudo bool `json:"sudo"`
+	// Changes: refused to a suspended merchant's own users, who may only read.
+	Changes bool `json:"changes"`
+}
+
+// Permissions returns the permission table. The middleware, the "Roles" page, the
+// documentation and the tests all read this one.
+func Permissions() []Permission {
+	var (
+		local    = []Role{RoleLocal}
+		staff    = []Role{RoleLocal, RolePlatformAdmin, RolePlatformOperator}
+		admins   = []Role{RoleLocal, RolePlatformAdmin}
+		watchers = []Role{RoleLocal, RolePlatformAdmin, RolePlatformOperator, RoleAuditor}
+		keepers  = []Role{RoleLocal, RoleOwner, RoleAdmin} // staff never see a secret
+		everyone = slices.Concat(watchers, []Role{RoleOwner, RoleAdmin, RoleOperator, RoleViewer})
+		managers = slices.Concat(watchers, []Role{RoleOwner, RoleAdmin})
+	)
+	return []Permission{
+		{OpMerchantCreate, staff, false, true},
+		{OpMerchantRename, staff, false, true},
+		{OpMerchantSuspend, staff, true, true},
+		{OpMerchantResume, staff, true, true},
+		{OpMerchantList, watchers, false, false},
+		{OpMerchantView, everyone, false, false},
+
+		{OpUserCreate, staff, true, true},
+		{OpUserDisable, staff, true, true},
+		{OpUserEnable, staff, true, true},
+		{OpUserRole, staff, true, true},
+		{OpUserList, managers, false, false},
+
+		{OpKeyIssue, keepers, true, true},
+		{OpKeyRotate, keepers, true, true},
+		{OpKeyRetire, keepers, true, true},
+		{OpKeyList, everyone, false, false},
+
+		{OpAllowlistAdd, staff, true, true},
+		{OpAllowlistRemove, staff, true, true},
+		{OpAllowlistList, everyone, false, false},
+		{OpAllowlistCheck, everyone, false, false},
+
+		{OpStaffBootstrap, local, false, true},
+
+		{OpAuditList, managers, false, false},
+		{OpAuditVerify, watchers, false, false},
+
+		{OpSystemStatus, watchers, false, false},
+		{OpSystemBackup, local, false, true},
+		{OpKeyringStatus, admins, false, false},
+		{OpKeyringRotate, local, false, true},
+		{OpKeyringRotateRoot, local, false, true},
+	}
+}
+
+// permissionOf looks an operation up; an operation without a row is nobody's.
+func permissionOf(op Operation) Permission {
+	table := Permissions()
+	i := slices.IndexFunc(table, func(p Permission) bool { return p.Operation == op })
+	if i < 0 {
+		return Permission{Operation: op}
+	}
+	return table[i]
+}
+
+// Allows reports whether the role may at all; sudo is asked for separately.
+func (p Permission) Allows(r Role) bool { return slices.Contains(p.Roles, r) }
