@@ -288,6 +288,19 @@ func TestChangesDuringUse(t *testing.T) {
 	wg.Wait()
 }
 
+func TestAppendUnsealIntoRoomAllocatesNothing(t *testing.T) {
+	r, _ := testRing(t, testRoot(t, 1), "api")
+	aad, rec, dst := []byte("row"), mustSeal(t, r, "api", "row", "secret"), make([]byte, 0, 64)
+	n := testing.AllocsPerRun(100, func() {
+		if _, err := r.AppendUnseal(dst, "api", aad, rec); err != nil {
+			t.Error(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkUnseal(b *testing.B) {
 	r, aad, rec := benchRecord(b)
 	b.ReportAllocs()

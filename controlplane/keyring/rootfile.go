@@ -49,7 +49,7 @@ func checkFile(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	owner := 0
+	owner := -1 // refused, where the system names no owner
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		owner = int(st.Uid)
 	}

@@ -14,7 +14,7 @@ type WrappedKey struct {
 	Purpose   string
 	RootID    string // fingerprint of the root that wraps the key; the same for all keys of a database
 	Wrapped   []byte // 0x01 ‖ nonce (12) ‖ ciphertext (32) ‖ tag (16)
-	CreatedAt time.Time
+	CreatedAt time.Time // whole microseconds, UTC; shown to people, not authenticated
 }
 
 const wrapVersion = 1
