@@ -12,8 +12,8 @@ import (
 type WrappedKey struct {
 	ID        uint32 // unique, never used again; the highest of a purpose seals
 	Purpose   string
-	RootID    string // fingerprint of the root that wraps the key; the same for all keys of a database
-	Wrapped   []byte // 0x01 ‖ nonce (12) ‖ ciphertext (32) ‖ tag (16)
+	RootID    string    // fingerprint of the root that wraps the key; the same for all keys of a database
+	Wrapped   []byte    // 0x01 ‖ nonce (12) ‖ ciphertext (32) ‖ tag (16)
 	CreatedAt time.Time // whole microseconds, UTC; shown to people, not authenticated
 }
 
