@@ -1,0 +1,114 @@
+package signature
+
+import (
+	"crypto/sha256"
+	"net/http"
+)
+
+// Scheme is one of the ways to sign.
+type Scheme uint8
+
+// The schemes.
+const (
+	UNK1 Scheme = iota + 1
+	RFC9421
+)
+
+// String returns the name of the scheme as WWW-Authenticate and logs carry it.
+func (s Scheme) String() string {
+	switch s {
+	case UNK1:
+		return "UNK1"
+	case RFC9421:
+		return "RFC9421"
+	}
+	return "unknown"
+}
+
+// Credentials is what a request claims in its headers: nothing of it is proven
+// until [Credentials.Verify] returns nil.
+type Credentials struct {
+	Scheme      Scheme
+	KeyID       string
+	Environment Environment // the one that KeyID names
+	Timestamp   string      // as sent, ten digits
+	Created     int64       // Timestamp in Unix seconds
+	Nonce       string
+	MAC         [sha256.Size]byte
+}
+
+// Body is what is known of a request's body after it was read to its end.
+type Body struct {
+	Length int64             // bytes
+	SHA256 [sha256.Size]byte // of the bytes as sent; of nothing when there is no body
+}
+
+// Request is the request as it was received, before any rewriting.
+type Request struct {
+	Method string
+	Scheme string // https or http
+	Host   string // by [Host]
+	Target string // by [Target]
+	Header http.Header
+	Body   Body
+}
+
+// Parse reads the credentials from the headers, without looking at anything
+// else. Keys of h must be canonical, as net/http makes them.
+//
+// Errors are *[Error] with CodeAuthRequired (no auth header at all),
+// CodeAuthMalformed (Header and Reason say which and why) or
+// CodeTimestampInvalid. It allocates nothing when it succeeds.
+func Parse(h http.Header) (Credentials, error) {
+	fields := [fieldCount][]string{h[HeaderKey], h[HeaderTimestamp], h[HeaderNonce], h[HeaderSignature]}
+	native := len(fields[0])+len(fields[1])+len(fields[2])+len(fields[3]) > 0
+	standard := len(h[headerSignature])+len(h[headerSignatureInput]) > 0
+	switch {
+	case native && standard:
+		return Credentials{}, malformed("", ReasonMixed,
+			"Sign with the X-Unk-* headers or with Signature and Signature-Input, not with both.")
+	case native:
+		return parseUNK1(&fields)
+	}
+	return Credentials{}, &Error{
+		Code:    CodeAuthRequired,
+		Message: "Sign the request: send X-Unk-Key, X-Unk-Timestamp, X-Unk-Nonce and X-Unk-Signature, each once.",
+	}
+}
+
+// Verify checks the MAC against the request as it was received. A nil error
+// means that the holder of the secret behind k sent this method, host, target
+// and body with this timestamp and nonce.
+//
+// Errors are *[Error] with CodeSignatureMismatch. It allocates nothing when it
+// succeeds.
+func (c *Credentials) Verify(k *MACKey, r *Request) error {
+	m := c.message(r)
+	if !k.Verify(&m, c.MAC) {
+		return mismatch()
+	}
+	return nil
+}
+
+// AppendStringToSign appends to dst the text whose MAC the request should
+// carry.
+func (c *Credentials) AppendStringToSign(dst []byte, r *Request) []byte {
+	m := c.message(r)
+	return m.AppendStringToSign(dst)
+}
+
+func (c *Credentials) message(r *Request) Message {
+	return Message{
+		Timestamp: c.Timestamp,
+		Nonce:     c.Nonce,
+		Method:    r.Method,
+		Host:      r.Host,
+		Target:    r.Target,
+		BodyHash:  r.Body.SHA256,
+	}
+}
+
+const (
+	headerSignature      = "Signature"
+	headerSignatureInput = "Signature-Input"
+)
