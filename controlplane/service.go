@@ -1,0 +1,234 @@
+package controlplane
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Service is the one way in: every operation on the control plane is a method of
+// it. It is safe for concurrent use.
+type Service struct {
+	store  Store
+	sealer Sealer
+	hasher PasswordHasher
+	clock  func() time.Time
+	random io.Reader
+	rules  Rules
+	check  *checker
+}
+
+// Rules are the operator's choices that operations obey.
+type Rules struct {
+	// AllowPrivateRanges lets allowlists hold private, loopback and reserved
+	// ranges. For gateways inside a private network and for trying things out.
+	AllowPrivateRanges bool
+	// InitialPasswordTTL is how long a generated password lives unused; 0 means
+	// 72 h.
+	InitialPasswordTTL time.Duration
+}
+
+// Parts are what a [Service] is made of. All are required.
+type Parts struct {
+	Store  Store
+	Sealer Sealer
+	Hasher PasswordHasher
+	Clock  func() time.Time
+	// Random must be safe for concurrent use, as crypto/rand.Reader is.
+	Random io.Reader
+	Rules  Rules
+}
+
+// NewService puts the parts together.
+func NewService(p Parts) (*Service, error) {
+	if p.Store == nil || p.Sealer == nil || p.Hasher == nil || p.Clock == nil || p.Random == nil {
+		return nil, errors.New("control plane: a part is missing")
+	}
+	check, err := newChecker()
+	if err != nil {
+		return nil, err
+	}
+	if p.Rules.InitialPasswordTTL == 0 {
+		p.Rules.InitialPasswordTTL = 72 * time.Hour
+	}
+	return &Service{p.Store, p.Sealer, p.Hasher, p.Clock, p.Random, p.Rules, check}, nil
+}
+
+// now is the clock at the resolution of the store, so that what an operation
+// returns is what a later look-up returns.
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// request is one call of an operation.
+type request struct {
+	actor Actor
+	op    Operation
+	// merchantID is whose data it is about; empty for the platform's own.
+	merchantID string
+	// input is checked against its validate tags; nil if there is none.
+	input any
+}
+
+// record is what a change tells the audit trail.
+type record struct {
+	target string
+	diff   map[string]Change
+}
+
+// change runs one operation that writes: authorise, validate, write, audit, all
+// or nothing. fn reports through the record what it did.
+func change[T any](ctx context.Context, s *Service, r request, fn func(tx Tx, rec *record) (T, error)) (T, error) {
+	var out, zero T
+	if err := s.admit(ctx, r); err != nil {
+		return zero, err
+	}
+	err := s.store.Update(ctx, func(tx Tx) error {
+		if err := s.mayChange(ctx, tx, r); err != nil {
+			return err
+		}
+		var rec record
+		result, err := fn(tx, &rec)
+		if err != nil {
+			return err
+		}
+		out = result
+		return s.audit(ctx, tx, r, rec, OutcomeOK, "")
+	})
+	if err != nil {
+		s.auditFailure(ctx, r, err)
+		return zero, asError(err)
+	}
+	return out, nil
+}
+
+// read runs one operation that only looks.
+func read[T any](ctx context.Context, s *Service, r request, fn func(tx Tx) (T, error)) (T, error) {
+	var out, zero T
+	if err := s.admit(ctx, r); err != nil {
+		return zero, err
+	}
+	err := s.store.View(ctx, func(tx Tx) error {
+		if r.merchantID != "" {
+			if _, err := tx.Merchant(ctx, r.merchantID); err != nil {
+				return orNotFound(err, "merchant", r.merchantID)
+			}
+		}
+		result, err := fn(tx)
+		out = result
+		return err
+	})
+	if err != nil {
+		return zero, asError(err)
+	}
+	return out, nil
+}
+
+// admit authorises and validates, before any transaction.
+func (s *Service) admit(ctx context.Context, r request) error {
+	if err := authorise(r); err != nil {
+		s.auditFailure(ctx, r, err)
+		return err
+	}
+	if r.input == nil {
+		return nil
+	}
+	return s.check.input(r.input)
+}
+
+// authorise holds the actor against the permission table. A user asking about
+// another merchant learns nothing, not even that it exists.
+func authorise(r request) error {
+	if r.actor.Kind == ActorUser && (r.merchantID == "" || r.merchantID != r.actor.MerchantID) {
+		return notFound("merchant", r.merchantID)
+	}
+	p := permissionOf(r.op)
+	if !p.Allows(r.actor.Role) {
+		return Errorf(CodeDenied, "the role %q may not %s", r.actor.Role, r.op)
+	}
+	if p.Sudo && !r.actor.Sudo {
+		return Errorf(CodeSudoRequired, "confirm your password to %s", r.op)
+	}
+	return nil
+}
+
+// mayChange refuses changes to a merchant that is not there, and by the users of
+// one that is suspended.
+func (s *Service) mayChange(ctx context.Context, tx Tx, r request) error {
+	if r.merchantID == "" {
+		return nil
+	}
+	m, err := tx.Merchant(ctx, r.merchantID)
+	if err != nil {
+		return orNotFound(err, "merchant", r.merchantID)
+	}
+	if m.State == MerchantSuspended && r.actor.Kind == ActorUser && permissionOf(r.op).Changes {
+		return Errorf(CodeSuspended, "the merchant is suspended: its users may look but not change anything")
+	}
+	return nil
+}
+
+// audit appends one row to the trail inside tx.
+func (s *Service) audit(ctx context.Context, tx Tx, r request, rec record, outcome Outcome, reason string) error {
+	head, err := tx.AuditHead(ctx)
+	if err != nil {
+		return fmt.Errorf("read the end of the audit trail: %w", err)
+	}
+	e := AuditEvent{
+		Seq: head.Seq + 1, At: s.now(), PrevHash: head.Hash,
+		ActorKind: r.actor.Kind, ActorID: r.actor.ID, ActorName: r.actor.Name,
+		MerchantID: r.merchantID, Operation: r.op, Target: rec.target, Outcome: outcome, Reason: reason,
+		IP: r.actor.IP, UserAgent: r.actor.UserAgent, RequestID: r.actor.RequestID,
+	}
+	if len(rec.diff) > 0 {
+		if e.Diff, err = json.Marshal(rec.diff); err != nil {
+			return fmt.Errorf("encode the audit diff: %w", err)
+		}
+	}
+	e.Hash = e.ComputeHash()
+	if err := tx.AppendAudit(ctx, e); err != nil {
+		return fmt.Errorf("append to the audit trail: %w", err)
+	}
+	return nil
+}
+
+// auditFailure writes a refusal down in a transaction of its own. Only refusals
+// of authority are kept: a typing mistake is nobody's business.
+func (s *Service) auditFailure(ctx context.Context, r request, cause error) {
+	switch CodeOf(cause) {
+	case CodeDenied, CodeSudoRequired, CodeSuspended:
+	case CodeNotFound:
+		if r.actor.Kind != ActorUser || r.merchantID == r.actor.MerchantID {
+			return
+		}
+	default:
+		return
+	}
+	// The row belongs to the actor's own merchant: the other one must not learn
+	// who tried, and an invented id has no rows.
+	target := r.merchantID
+	if r.actor.Kind == ActorUser {
+		r.merchantID = r.actor.MerchantID
+	}
+	err := s.store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
+		return s.audit(ctx, tx, r, record{target: target}, OutcomeDenied, string(CodeOf(cause)))
+	})
+	if err != nil {
+		// The refusal stands whether or not it could be written down, and the
+		// caller is told of the refusal; the store reports its own troubles.
+		return
+	}
+}
+
+// asError lets typed errors through and makes everything else internal.
+func asError(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return &Error{Code: CodeUnavailable, Message: "the operation was given up before it finished; nothing was changed", Err: err}
+	}
+	return &Error{Code: CodeInternal, Message: "internal error", Err: err}
+}
