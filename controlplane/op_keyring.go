@@ -2,14 +2,14 @@ package controlplane
 
 import (
 	"context"
-	"errors"
+	"time"
 )
 
 // Keyring is what the rotation of keys at rest needs beyond [Sealer].
 type Keyring interface {
 	Sealer
 	// NewDataKey makes and wraps a data key; it seals nothing until added.
-	NewDataKey(purpose string) (DataKey, error)
+	NewDataKey(purpose string, now time.Time) (DataKey, error)
 	// Add makes k known; the newest key of a purpose seals.
 	Add(k DataKey) error
 	// Drop forgets a data key that no record needs any more.
@@ -18,14 +18,18 @@ type Keyring interface {
 	NeedsReseal(purpose string, record []byte) bool
 	// Reseal returns the record sealed by the newest data key of its purpose.
 	Reseal(purpose string, aad, record []byte) ([]byte, error)
-	// DataKeys returns the wrapped keys the ring was opened with or was given.
-	DataKeys() []DataKey
-	// StageRoot makes the next root key and returns all data keys wrapped by it.
-	// Nothing changes for readers until [Keyring.CommitRoot].
-	StageRoot(source string) ([]DataKey, error)
-	// CommitRoot makes the staged root the root; AbandonRoot forgets it.
-	CommitRoot() error
-	AbandonRoot() error
+	// NextRoot makes the coming root key, or reads the one that the operator has
+	// put at source. The ring stays on its present root until Commit.
+	NextRoot(source string) (NextRoot, error)
+}
+
+// NextRoot is a root key that is about to take over.
+type NextRoot interface {
+	ID() string
+	// Rewrap returns the data keys wrapped by this root.
+	Rewrap(keys []DataKey) ([]DataKey, error)
+	// Commit makes it the root, now that the database holds what it wraps.
+	Commit() error
 }
 
 // resealBatch rows are re-encrypted in one transaction, so that other writers are
@@ -64,7 +68,7 @@ func (s *Service) RotateDataKeys(ctx context.Context, a Actor, ring Keyring) (Re
 
 func (s *Service) addDataKey(ctx context.Context, r request, ring Keyring, purpose string) (DataKey, error) {
 	k, err := change(ctx, s, r, func(tx Tx, rec *record) (DataKey, error) {
-		k, err := ring.NewDataKey(purpose)
+		k, err := ring.NewDataKey(purpose, s.now())
 		if err != nil {
 			return k, err
 		}
@@ -124,14 +128,29 @@ func resealRows(ctx context.Context, tx Tx, ring Keyring, purpose string, rows [
 // more: in the database first, so that a crash leaves a key too many, not one too
 // few.
 func (s *Service) dropOldKeys(ctx context.Context, ring Keyring, purpose string, keep DataKey) error {
-	for _, k := range ring.DataKeys() {
-		if k.Purpose != purpose || k.ID == keep.ID {
-			continue
-		}
-		if err := s.store.Update(ctx, func(tx Tx) error { return tx.DeleteDataKey(ctx, k.ID) }); err != nil {
+	var dropped []uint32
+	err := s.store.Update(ctx, func(tx Tx) error {
+		dropped = dropped[:0] // the transaction may run again
+		keys, err := tx.DataKeys(ctx)
+		if err != nil {
 			return err
 		}
-		if err := ring.Drop(k.ID); err != nil {
+		for _, k := range keys {
+			if k.Purpose != purpose || k.ID == keep.ID {
+				continue
+			}
+			if err := tx.DeleteDataKey(ctx, k.ID); err != nil {
+				return err
+			}
+			dropped = append(dropped, k.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range dropped {
+		if err := ring.Drop(id); err != nil {
 			return err
 		}
 	}
@@ -140,32 +159,37 @@ func (s *Service) dropOldKeys(ctx context.Context, ring Keyring, purpose string,
 
 // RotateRoot replaces the root key: all data keys are wrapped again in one
 // transaction. source is where the operator put the new root key, or empty to
-// have one made beside the old one.
-func (s *Service) RotateRoot(ctx context.Context, a Actor, ring Keyring, source string) (rootID string, err error) {
+// have one made beside the old one. It returns the new root's fingerprint.
+func (s *Service) RotateRoot(ctx context.Context, a Actor, ring Keyring, source string) (string, error) {
 	r := request{actor: a, op: OpKeyringRotateRoot}
 	if err := s.admit(ctx, r); err != nil {
 		return "", err
 	}
-	keys, err := ring.StageRoot(source)
+	next, err := ring.NextRoot(source)
 	if err != nil {
 		return "", asError(err)
 	}
-	if len(keys) == 0 {
-		return "", asError(errors.Join(errors.New("the keyring holds no data key"), ring.AbandonRoot()))
-	}
-	rootID, err = change(ctx, s, r, func(tx Tx, rec *record) (string, error) {
-		for _, k := range keys {
+	id, err := change(ctx, s, r, func(tx Tx, rec *record) (string, error) {
+		keys, err := tx.DataKeys(ctx)
+		if err != nil {
+			return "", err
+		}
+		wrapped, err := next.Rewrap(keys)
+		if err != nil {
+			return "", err
+		}
+		for _, k := range wrapped {
 			if err := tx.PutDataKey(ctx, k); err != nil {
 				return "", err
 			}
 		}
-		rec.target = keys[0].RootID
-		return keys[0].RootID, nil
+		rec.target = next.ID()
+		return next.ID(), nil
 	})
 	if err != nil {
-		return "", asError(errors.Join(err, ring.AbandonRoot()))
+		return "", err
 	}
-	return rootID, asErrorOrNil(ring.CommitRoot())
+	return id, asErrorOrNil(next.Commit())
 }
 
 func asErrorOrNil(err error) error {
