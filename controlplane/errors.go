@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Code says what kind of failure an [Error] is. The set is closed: callers map
@@ -39,6 +40,9 @@ type Error struct {
 	Message string `json:"message"`
 	// Fields names the inputs at fault when Code is [CodeInvalid].
 	Fields []FieldError `json:"fields,omitempty"`
+	// RetryAfter is when the same call may succeed; 0 if waiting is not known to
+	// help.
+	RetryAfter time.Duration `json:"-"`
 	// Err is the cause, for the log only.
 	Err error `json:"-"`
 }
