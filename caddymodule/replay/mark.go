@@ -74,30 +74,33 @@ func readMark(d disk) (markRecord, error) {
 // renews it twice a second, so that only the first request after a quiet time and one whose client
 // runs ahead wait for the disk. An idle store writes nothing.
 type mark struct {
-	file  file
-	epoch epoch
-	high  atomic.Int64  // durable
-	used  atomic.Bool   // since the last look of the renewer
-	turn  chan struct{} // holds a token while somebody writes; a channel, so that waiting ends with ctx
-	quit  chan struct{}
-	done  sync.WaitGroup
+	file   file
+	epoch  epoch
+	latest func() int64  // the clock or, when that is ahead of it, the newest timestamp
+	high   atomic.Int64  // durable
+	used   atomic.Bool   // since the last look of the renewer
+	turn   chan struct{} // holds a token while somebody writes; a channel, so that waiting ends with ctx
+	quit   chan struct{}
+	done   sync.WaitGroup
 }
 
-func newMark(f file, r markRecord) *mark {
-	k := &mark{file: f, epoch: r.epoch, turn: make(chan struct{}, 1), quit: make(chan struct{})}
+// newMark continues r, the content of f, and starts the renewer.
+func newMark(f file, r markRecord, latest func() int64) *mark {
+	k := &mark{file: f, epoch: r.epoch, latest: latest, turn: make(chan struct{}, 1), quit: make(chan struct{})}
 	k.high.Store(r.high)
+	k.done.Go(k.run)
 	return k
 }
 
 // cover returns nil once the mark is durably at or above timestamp.
-func (k *mark) cover(ctx context.Context, now, timestamp int64) error {
+func (k *mark) cover(ctx context.Context, timestamp int64) error {
 	if !k.used.Load() { // read first: a shared cache line written by every request costs more
 		k.used.Store(true)
 	}
 	if timestamp <= k.high.Load() {
 		return nil
 	}
-	return k.push(ctx, timestamp, max(now, timestamp)+markLead)
+	return k.push(ctx, timestamp, max(k.latest(), timestamp)+markLead)
 }
 
 // push makes the mark at least need, by writing target. Those who waited for a writer that went far
@@ -123,27 +126,24 @@ func (k *mark) push(ctx context.Context, need, target int64) error {
 	return nil
 }
 
-// start begins renewing, to markLead past what latest returns.
-func (k *mark) start(latest func() int64) {
-	k.done.Go(func() {
-		tick := time.NewTicker(renewEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-k.quit:
-				return
-			case <-tick.C:
-				k.renew(latest)
-			}
+func (k *mark) run() {
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-k.quit:
+			return
+		case <-tick.C:
+			k.renew()
 		}
-	})
+	}
 }
 
-func (k *mark) renew(latest func() int64) {
+func (k *mark) renew() {
 	if !k.used.Swap(false) {
 		return
 	}
-	target := latest() + markLead
+	target := k.latest() + markLead
 	if err := k.push(context.Background(), target, target); err != nil {
 		// Nothing is lost: the next request beyond the mark pushes it itself and reports the error.
 		k.used.Store(true)

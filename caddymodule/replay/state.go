@@ -53,14 +53,13 @@ func (s *shard) write(out *bufio.Writer, floor uint32) {
 	s.Lock() // waits for the last Use that was let in before the store closed
 	defer s.Unlock()
 	for i := range s.segments {
-		for _, r := range s.segments[i].slots {
-			if r.second > floor {
-				var b [recordSize]byte
-				binary.LittleEndian.PutUint64(b[:], r.lo())
-				binary.LittleEndian.PutUint64(b[8:], r.hi())
-				binary.LittleEndian.PutUint32(b[16:], r.second)
-				_, _ = out.Write(b[:]) // kept for Flush
-			}
+		for r := range s.segments[i].live(floor) {
+			d := r.key()
+			var b [recordSize]byte
+			binary.LittleEndian.PutUint64(b[:], d.lo)
+			binary.LittleEndian.PutUint64(b[8:], d.hi)
+			binary.LittleEndian.PutUint32(b[16:], r.second)
+			_, _ = out.Write(b[:]) // kept for Flush
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"iter"
 	"math/bits"
 	"slices"
 	"sync"
@@ -29,10 +30,22 @@ func newRecord(d digest, second uint32) record {
 	return record{[4]uint32{uint32(d.lo), uint32(d.lo >> 32), uint32(d.hi), uint32(d.hi >> 32)}, second}
 }
 
-func (r *record) lo() uint64 { return uint64(r.digest[0]) | uint64(r.digest[1])<<32 }
-func (r *record) hi() uint64 { return uint64(r.digest[2]) | uint64(r.digest[3])<<32 }
+func (r *record) key() digest {
+	return digest{
+		lo: uint64(r.digest[0]) | uint64(r.digest[1])<<32,
+		hi: uint64(r.digest[2]) | uint64(r.digest[3])<<32,
+	}
+}
 
-func (r *record) is(d digest) bool { return r.lo() == d.lo && r.hi() == d.hi }
+func (r *record) is(d digest) bool { return r.key() == d }
+
+// line is what the processor fetches at once. A look-up of a fresh nonce costs about one fetch
+// from main memory (160 ns measured on the two-core machine, most of a Use); records strewn without
+// regard to lines needed three.
+type line struct {
+	records [3]record
+	_       uint32
+}
 
 // table is the set of digests. A record is live while its second lies above the floor; the floor
 // moves by whole buckets, so that a bucket's records all die in the same instant, uncounted one by
@@ -43,15 +56,15 @@ type shard struct {
 	sync.Mutex
 	segments [segmentCount]segment
 	buckets  [bucketRing]bucket
-	live     int      // sum over buckets
-	spare    []record // the array that the last rebuild left over, for the next one
+	live     int    // sum over buckets
+	spare    []line // the array that the last rebuild left over, for the next one
 }
 
 type bucket struct{ number, count uint32 }
 
-// segment is an open-addressing table with linear probing.
+// segment is an open-addressing table with linear probing, line by line.
 type segment struct {
-	slots []record
+	lines []line
 	taken int // slots not empty: live and dead
 }
 
@@ -59,45 +72,49 @@ func (t *table) shard(d digest) *shard { return &t.shards[d.hi>>58] }
 
 func (s *shard) segment(d digest) *segment { return &s.segments[d.hi>>52&(segmentCount-1)] }
 
+func (g *segment) slots() int { return len(g.lines) * len(line{}.records) }
+
 // find says whether a live record of d is there, and otherwise which slot it may take: the first
 // dead one on its way, else the empty one that ended the search. The segment has an empty slot.
-func (g *segment) find(d digest, floor uint32) (slot int, found bool) {
-	at, _ := bits.Mul64(d.lo, uint64(len(g.slots))) // d.lo scaled to the length
-	free := -1
+func (g *segment) find(d digest, floor uint32) (slot *record, found bool) {
+	at, _ := bits.Mul64(d.lo, uint64(len(g.lines))) // d.lo scaled to the length
 	for i := int(at); ; i++ {
-		if i == len(g.slots) {
+		if i == len(g.lines) {
 			i = 0
 		}
-		r := &g.slots[i]
-		switch {
-		case r.second == 0:
-			if free < 0 {
-				free = i
+		records := &g.lines[i].records
+		for j := range records {
+			r := &records[j]
+			if r.second > floor {
+				if r.is(d) {
+					return r, true
+				}
+				continue
 			}
-			return free, false
-		case r.second <= floor:
-			if free < 0 {
-				free = i
+			if slot == nil {
+				slot = r
 			}
-		case r.is(d):
-			return i, true
+			if r.second == 0 {
+				return slot, false
+			}
 		}
 	}
 }
 
-func (g *segment) put(slot int, r record) {
-	if g.slots[slot].second == 0 {
+func (g *segment) put(slot *record, d digest, second uint32) {
+	if slot.second == 0 {
 		g.taken++
 	}
-	g.slots[slot] = r
+	*slot = newRecord(d, second)
 }
 
-// fit rebuilds the segment when one more record would fill it beyond four fifths (probes get long:
-// 13 slots on average there, 50 at nine tenths), or when after a peak it is eight times larger than
-// the shard's records need. Only this segment is copied: a 4,096th of the store.
+// fit rebuilds the segment when one more record would fill it beyond four fifths, from where probes
+// get long, or when after a peak it is eight times larger than the shard's records need. Only this
+// segment is copied: a 4,096th of the store.
 func (s *shard) fit(g *segment, floor uint32) {
-	full := (g.taken+1)*5 > len(g.slots)*4
-	vast := len(g.slots) > 8*(s.live/segmentCount)+64
+	slots := g.slots()
+	full := (g.taken+1)*5 > slots*4
+	vast := slots > 8*(s.live/segmentCount)+64
 	if full || vast {
 		s.rebuild(g, floor)
 	}
@@ -105,33 +122,42 @@ func (s *shard) fit(g *segment, floor uint32) {
 
 func (s *shard) rebuild(g *segment, floor uint32) {
 	live := 0
-	for i := range g.slots {
-		if g.slots[i].second > floor {
-			live++
-		}
+	for r := range g.live(floor) {
+		_ = r
+		live++
 	}
-	old := g.slots
-	*g = segment{slots: s.array(live + live*2/3 + 8)}
-	for i := range old {
-		if r := &old[i]; r.second > floor {
-			slot, _ := g.find(digest{r.lo(), r.hi()}, 0)
-			g.put(slot, *r)
-		}
+	old := *g
+	*g = segment{lines: s.array(live*5/9 + 3)} // five thirds as many slots as records
+	for r := range old.live(floor) {
+		slot, _ := g.find(r.key(), 0)
+		g.put(slot, r.key(), r.second)
 	}
-	s.spare = old
+	s.spare = old.lines
 }
 
-// array returns n empty slots. In a steady state they are the spare's, so that nothing is allocated.
-func (s *shard) array(n int) []record {
-	if spare := s.spare; n <= cap(spare) && cap(spare) <= n+n/2 {
-		spare = spare[:n]
-		clear(spare)
-		return spare
+// live ranges over the records above the floor.
+func (g *segment) live(floor uint32) iter.Seq[*record] {
+	return func(yield func(*record) bool) {
+		for i := range g.lines {
+			for j := range g.lines[i].records {
+				if r := &g.lines[i].records[j]; r.second > floor && !yield(r) {
+					return
+				}
+			}
+		}
 	}
-	slots := slices.Grow([]record(nil), n)
-	slots = slots[:cap(slots)] // the allocator rounds up: use what it gave
-	clear(slots)
-	return slots
+}
+
+// array returns n empty lines. In a steady state they are the spare's, so that nothing is allocated.
+func (s *shard) array(n int) []line {
+	if spare := s.spare; n <= cap(spare) && cap(spare) <= n+n/2 {
+		clear(spare)
+		return spare[:n]
+	}
+	lines := slices.Grow([]line(nil), n)
+	lines = lines[:cap(lines)] // the allocator rounds up: use what it gave
+	clear(lines)
+	return lines
 }
 
 // count adds one record to its bucket. The first look nearly always hits; buckets collide only
