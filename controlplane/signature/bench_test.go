@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
+	"strings"
 	"testing"
 
 	"github.com/unknownpay/merchant-gateway/controlplane/signature"
@@ -31,7 +33,7 @@ func verifyAll(k *signature.MACKey, h map[string][]string, c *unk1Case, body []b
 	if err != nil {
 		return err
 	}
-	r := signature.Request{Method: c.Method, Scheme: "https", Header: h}
+	r := signature.Request{Method: c.Method, Scheme: "https"}
 	if r.Host, err = signature.Host(c.Host, r.Scheme); err != nil {
 		return err
 	}
@@ -39,6 +41,47 @@ func verifyAll(k *signature.MACKey, h map[string][]string, c *unk1Case, body []b
 		return err
 	}
 	r.Body = signature.Body{Length: int64(len(body)), SHA256: sha256.Sum256(body)}
+	return creds.Verify(k, &r)
+}
+
+// BenchmarkVerifyRFC9421 is the same for the full profile.
+func BenchmarkVerifyRFC9421(b *testing.B) {
+	s, k := benchStandard(), mustKey(b, testSecret)
+	body := []byte(s.body)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.verifyAll(k, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchStandard() *standard {
+	s := validStandard()
+	s.body = strings.Repeat("x", 512)
+	sum := sha256.Sum256([]byte(s.body))
+	s.header.Set("Content-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":")
+	s.header.Set("Idempotency-Key", "7e0b1b4d-7a57-4a6e-b8fb-0a3a1f1d7a11")
+	s.inner += ` "idempotency-key"`
+	s.sign()
+	return s
+}
+
+func (s *standard) verifyAll(k *signature.MACKey, body []byte) error {
+	creds, err := signature.Parse(s.header)
+	if err != nil {
+		return err
+	}
+	r := s.facts
+	if r.Host, err = signature.Host(s.host, r.Scheme); err != nil {
+		return err
+	}
+	if r.Target, err = signature.Target(s.target); err != nil {
+		return err
+	}
+	if creds.BodyHashes()&signature.HashSHA256 != 0 {
+		r.Body = signature.Body{Length: int64(len(body)), SHA256: sha256.Sum256(body)}
+	}
 	return creds.Verify(k, &r)
 }
 
@@ -74,13 +117,22 @@ func BenchmarkSumCryptoHMAC(b *testing.B) {
 }
 
 func TestVerifyingAllocatesNothing(t *testing.T) {
-	c := loadUNK1(t).Cases[0]
-	k, h := mustKey(t, testSecret), c.header(testKeyID)
-	if n := testing.AllocsPerRun(100, func() {
-		if err := verifyAll(k, h, &c, c.Body); err != nil {
-			t.Fatal(err)
+	c, s := loadUNK1(t).Cases[0], benchStandard()
+	k, h, body := mustKey(t, testSecret), c.header(testKeyID), []byte(s.body)
+	for name, verify := range map[string]struct {
+		run  func() error
+		want float64
+	}{
+		"UNK1":     {func() error { return verifyAll(k, h, &c, c.Body) }, 0},
+		"RFC 9421": {func() error { return s.verifyAll(k, body) }, 1}, // the parsed Signature-Input
+	} {
+		n := testing.AllocsPerRun(100, func() {
+			if err := verify.run(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n != verify.want {
+			t.Errorf("%s: %v allocations per verified request, want %v", name, n, verify.want)
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations per verified request", n)
 	}
 }

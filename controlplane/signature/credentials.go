@@ -2,6 +2,7 @@ package signature
 
 import (
 	"crypto/sha256"
+	"crypto/sha512"
 	"net/http"
 )
 
@@ -33,32 +34,38 @@ type Credentials struct {
 	Environment Environment // the one that KeyID names
 	Timestamp   string      // as sent, ten digits
 	Created     int64       // Timestamp in Unix seconds
+	Expires     int64       // in Unix seconds, or 0; only RFC 9421 has it
 	Nonce       string
 	MAC         [sha256.Size]byte
+
+	input *input // of RFC 9421; nil for UNK1
 }
 
 // Body is what is known of a request's body after it was read to its end.
 type Body struct {
 	Length int64             // bytes
 	SHA256 [sha256.Size]byte // of the bytes as sent; of nothing when there is no body
+	SHA512 [sha512.Size]byte // likewise; both only as [Credentials.BodyHashes] demands
 }
 
-// Request is the request as it was received, before any rewriting.
+// Request is what Verify has to know of the request besides the headers given
+// to [Parse]: all of it as received, before any rewriting.
 type Request struct {
 	Method string
 	Scheme string // https or http
 	Host   string // by [Host]
 	Target string // by [Target]
-	Header http.Header
 	Body   Body
 }
 
 // Parse reads the credentials from the headers, without looking at anything
-// else. Keys of h must be canonical, as net/http makes them.
+// else. Keys of h must be canonical, as net/http makes them. For RFC 9421 the
+// result keeps h, so that the headers parsed are the headers verified.
 //
 // Errors are *[Error] with CodeAuthRequired (no auth header at all),
 // CodeAuthMalformed (Header and Reason say which and why) or
-// CodeTimestampInvalid. It allocates nothing when it succeeds.
+// CodeTimestampInvalid. When it succeeds it allocates nothing for UNK1, and
+// once for RFC 9421.
 func Parse(h http.Header) (Credentials, error) {
 	fields := [fieldCount][]string{h[HeaderKey], h[HeaderTimestamp], h[HeaderNonce], h[HeaderSignature]}
 	native := len(fields[0])+len(fields[1])+len(fields[2])+len(fields[3]) > 0
@@ -69,20 +76,28 @@ func Parse(h http.Header) (Credentials, error) {
 			"Sign with the X-Unk-* headers or with Signature and Signature-Input, not with both.")
 	case native:
 		return parseUNK1(&fields)
+	case standard:
+		return parseRFC9421(h)
 	}
 	return Credentials{}, &Error{
-		Code:    CodeAuthRequired,
-		Message: "Sign the request: send X-Unk-Key, X-Unk-Timestamp, X-Unk-Nonce and X-Unk-Signature, each once.",
+		Code: CodeAuthRequired,
+		Message: "Sign the request: send X-Unk-Key, X-Unk-Timestamp, X-Unk-Nonce and X-Unk-Signature, each once, " +
+			"or Signature-Input and Signature (RFC 9421).",
 	}
 }
 
 // Verify checks the MAC against the request as it was received. A nil error
 // means that the holder of the secret behind k sent this method, host, target
-// and body with this timestamp and nonce.
+// and body with this timestamp and nonce. It is for the caller to check those
+// two, and [Credentials.Expired].
 //
-// Errors are *[Error] with CodeSignatureMismatch. It allocates nothing when it
-// succeeds.
+// Errors are *[Error] with CodeSignatureMismatch and, for RFC 9421 only,
+// CodeCoverageInsufficient, CodeDigestMismatch, or CodeAuthMalformed when a
+// covered header was not sent. It allocates nothing when it succeeds.
 func (c *Credentials) Verify(k *MACKey, r *Request) error {
+	if c.input != nil {
+		return c.input.verify(c, k, r)
+	}
 	m := c.message(r)
 	if !k.Verify(&m, c.MAC) {
 		return mismatch()
@@ -91,10 +106,14 @@ func (c *Credentials) Verify(k *MACKey, r *Request) error {
 }
 
 // AppendStringToSign appends to dst the text whose MAC the request should
-// carry.
-func (c *Credentials) AppendStringToSign(dst []byte, r *Request) []byte {
+// carry: for RFC 9421 the signature base, which fails with CodeAuthMalformed
+// when a covered header was not sent.
+func (c *Credentials) AppendStringToSign(dst []byte, r *Request) ([]byte, error) {
+	if c.input != nil {
+		return c.input.appendBase(dst, r)
+	}
 	m := c.message(r)
-	return m.AppendStringToSign(dst)
+	return m.AppendStringToSign(dst), nil
 }
 
 func (c *Credentials) message(r *Request) Message {
@@ -107,8 +126,3 @@ func (c *Credentials) message(r *Request) Message {
 		BodyHash:  r.Body.SHA256,
 	}
 }
-
-const (
-	headerSignature      = "Signature"
-	headerSignatureInput = "Signature-Input"
-)

@@ -17,6 +17,15 @@
 //
 // with HMAC-SHA256 under the secret exactly as it was shown.
 //
+// The standard scheme is RFC 9421 with hmac-sha256 and RFC 9530 Content-Digest
+// under a profile that fixes what must be covered; see [Credentials.Verify] and
+// [Credentials.CheckCoverage]. Parsing is stricter than the RFCs where they
+// leave a choice: one signature, no component parameters, no parameter twice or
+// unknown, one spelling of base64. Paths and queries are compared raw.
+//
+// Both schemes use the same secret, and line one of UNK1 can never begin a
+// signature base, so a MAC of one is never a MAC of the other.
+//
 // The package refuses to hold policy: it knows no clock skew, no nonce store
 // and no merchant, and it imports only the standard library. It never decodes,
 // sorts or re-encodes what it signs, and no error or formatted value of it

@@ -25,7 +25,7 @@ const (
 )
 
 // Error is a refusal that a merchant's developer can act on. It quotes nothing
-// of the request, so it may be logged and sent back.
+// of the request but names of headers, so it may be logged and sent back.
 type Error struct {
 	Code    Code
 	Header  string   // the header at fault, canonical, or empty

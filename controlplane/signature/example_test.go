@@ -87,7 +87,7 @@ func ExampleParse() {
 			fmt.Println(err)
 			return
 		}
-		received := signature.Request{Method: r.Method, Scheme: "https", Header: r.Header}
+		received := signature.Request{Method: r.Method, Scheme: "https"}
 		received.Host, _ = signature.Host(r.Host, received.Scheme)
 		received.Target, _ = signature.Target(r.RequestURI)
 		received.Body = signature.Body{Length: int64(len(body)), SHA256: sha256.Sum256(body)}

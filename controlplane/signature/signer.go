@@ -2,6 +2,7 @@ package signature
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -61,25 +62,65 @@ func (s Signer) Format(f fmt.State, _ rune) {
 // target that net/http will put on the wire. The nonce must be new for the key:
 // see [NewNonce].
 func (s *Signer) Sign(req *http.Request, bodyHash [sha256.Size]byte, now time.Time, nonce string) error {
-	m := Message{Timestamp: strconv.FormatInt(now.Unix(), 10), Nonce: nonce, BodyHash: bodyHash}
-	if _, ok := parseTimestamp(m.Timestamp); !ok {
-		return errClock
+	r, timestamp, err := toSign(req, now, nonce)
+	if err != nil {
+		return err
+	}
+	m := Message{Timestamp: timestamp, Nonce: nonce, Method: r.Method, Host: r.Host, Target: r.Target, BodyHash: bodyHash}
+	req.Header.Set(HeaderKey, s.keyID)
+	req.Header.Set(HeaderTimestamp, timestamp)
+	req.Header.Set(HeaderNonce, nonce)
+	req.Header.Set(HeaderSignature, FormatMAC(s.key.Sum(&m)))
+	return nil
+}
+
+// SignRFC9421 is [Signer.Sign] with the standard scheme: it sets
+// Content-Digest, Signature-Input and Signature, and covers Idempotency-Key
+// when req has one.
+func (s *Signer) SignRFC9421(req *http.Request, bodyHash [sha256.Size]byte, now time.Time, nonce string) error {
+	r, timestamp, err := toSign(req, now, nonce)
+	if err != nil {
+		return err
+	}
+	req.Header.Set(headerContentDigest, "sha-256=:"+base64.StdEncoding.EncodeToString(bodyHash[:])+":")
+	in := input{
+		names:      [maxComponents]string{"@method", "@authority", "@path", "@query", "content-digest"},
+		nameCount:  5,
+		params:     [maxParams]param{{"created", timestamp}, {"keyid", `"` + s.keyID + `"`}, {"nonce", `"` + nonce + `"`}, {"alg", `"` + algorithmHMAC + `"`}},
+		paramCount: 4,
+		header:     req.Header,
+	}
+	if len(req.Header[headerIdempotencyKey]) > 0 {
+		in.names[in.nameCount] = "idempotency-key"
+		in.nameCount++
+	}
+	base, err := in.appendBase(nil, &r)
+	if err != nil {
+		return err
+	}
+	mac := s.key.SumBytes(base)
+	req.Header.Set(headerSignatureInput, "sig="+string(in.appendParams(nil)))
+	req.Header.Set(headerSignature, "sig=:"+base64.StdEncoding.EncodeToString(mac[:])+":")
+	return nil
+}
+
+// toSign returns what both schemes sign, and makes sure that req can take
+// headers.
+func toSign(req *http.Request, now time.Time, nonce string) (r Request, timestamp string, err error) {
+	timestamp = strconv.FormatInt(now.Unix(), 10)
+	if _, ok := parseTimestamp(timestamp); !ok {
+		return r, "", errClock
 	}
 	if !validNonce(nonce) {
-		return errNonce
+		return r, "", errNonce
 	}
-	var err error
-	if m.Method, m.Host, m.Target, err = onWire(req); err != nil {
-		return err
+	if r, err = onWire(req); err != nil {
+		return r, "", err
 	}
 	if req.Header == nil {
 		req.Header = make(http.Header)
 	}
-	req.Header.Set(HeaderKey, s.keyID)
-	req.Header.Set(HeaderTimestamp, m.Timestamp)
-	req.Header.Set(HeaderNonce, nonce)
-	req.Header.Set(HeaderSignature, FormatMAC(s.key.Sum(&m)))
-	return nil
+	return r, timestamp, nil
 }
 
 // NewNonce returns 128 random bits in hex. Pass crypto/rand.Reader.
@@ -93,27 +134,27 @@ func NewNonce(random io.Reader) (string, error) {
 
 // onWire returns the method, host and target that net/http sends for req, over
 // HTTP/1.1 and HTTP/2 alike, and refuses URLs that the two send differently.
-func onWire(req *http.Request) (method, host, target string, err error) {
+func onWire(req *http.Request) (r Request, err error) {
 	if req.URL == nil {
-		return "", "", "", errNoURL
+		return r, errNoURL
 	}
-	method = req.Method
-	switch method {
+	r.Method, r.Scheme = req.Method, req.URL.Scheme
+	switch r.Method {
 	case "":
-		method = http.MethodGet
+		r.Method = http.MethodGet
 	case http.MethodConnect:
-		return "", "", "", errConnect
+		return r, errConnect
 	}
-	host = req.Host
+	host := req.Host
 	if host == "" {
 		host = req.URL.Host
 	}
-	if host, err = Host(host, req.URL.Scheme); err != nil {
-		return "", "", "", err
+	if r.Host, err = Host(host, r.Scheme); err != nil {
+		return r, err
 	}
 	raw := req.URL.RequestURI()
-	if target, err = Target(raw); err != nil || target != raw {
-		return "", "", "", errors.Join(errWireForm, err)
+	if r.Target, err = Target(raw); err != nil || r.Target != raw {
+		return r, errors.Join(errWireForm, err)
 	}
-	return method, host, target, nil
+	return r, nil
 }

@@ -47,6 +47,7 @@ type Transport struct {
 	clock  func() time.Time
 	random io.Reader
 	limit  int64
+	sign   func(*http.Request, [sha256.Size]byte, time.Time, string) error
 }
 
 // Option changes a default of a [Transport].
@@ -69,6 +70,12 @@ func WithBodyLimit(bytes int64) Option {
 	return func(t *Transport) { t.limit = bytes }
 }
 
+// WithRFC9421 signs with HTTP Message Signatures and Content-Digest in place of
+// UNK1.
+func WithRFC9421() Option {
+	return func(t *Transport) { t.sign = t.signer.SignRFC9421 }
+}
+
 // NewTransport returns a transport that signs for an origin such as
 // https://api.example.com, with a key id and its secret as the portal showed
 // them. A nil base means http.DefaultTransport. It refuses an empty secret, a
@@ -86,7 +93,7 @@ func NewTransport(base http.RoundTripper, originURL, keyID, secret string, opts 
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	t := &Transport{base: base, origin: o, signer: signer, clock: time.Now, random: rand.Reader, limit: DefaultBodyLimit}
+	t := &Transport{base: base, origin: o, signer: signer, clock: time.Now, random: rand.Reader, limit: DefaultBodyLimit, sign: signer.Sign}
 	for _, opt := range opts {
 		opt(t)
 	}
@@ -116,7 +123,7 @@ func originOf(u *url.URL) (origin, error) {
 // RoundTrip signs a copy of req and sends it. As http.RoundTripper demands, it
 // leaves req as it is but for its body, which is always closed.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	signed, err := t.sign(req)
+	signed, err := t.signedCopy(req)
 	if err != nil {
 		closeBody(req)
 		return nil, err
@@ -136,7 +143,7 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-func (t *Transport) sign(req *http.Request) (*http.Request, error) {
+func (t *Transport) signedCopy(req *http.Request) (*http.Request, error) {
 	if req.URL == nil {
 		return nil, errNoURL
 	}
@@ -152,7 +159,7 @@ func (t *Transport) sign(req *http.Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.signer.Sign(signed, hash, t.clock(), nonce); err != nil {
+	if err := t.sign(signed, hash, t.clock(), nonce); err != nil {
 		return nil, err
 	}
 	return signed, nil

@@ -173,7 +173,11 @@ func (c *unk1Case) request() signature.Request {
 
 func mustText(t testing.TB, c *signature.Credentials, r *signature.Request) string {
 	t.Helper()
-	return string(c.AppendStringToSign(nil, r))
+	text, err := c.AppendStringToSign(nil, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func mustBase64(t testing.TB, s string) []byte {
