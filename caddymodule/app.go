@@ -1,0 +1,273 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+)
+
+const (
+	// startTimeout bounds opening the data, a migration included.
+	startTimeout = time.Minute
+	// firstSnapshot is how long a start waits for the snapshot, so that the first
+	// request is not refused; a million keys load in less than 5 s.
+	firstSnapshot = 10 * time.Second
+	// drainTimeout is how long a stop waits for requests that are being verified.
+	drainTimeout = 5 * time.Second
+)
+
+// App holds the merchants: the database of the control plane, the keyring that
+// seals its secrets, and the memory of used nonces. The merchant_auth handler
+// needs it. There is one per configuration.
+//
+// Reloading the configuration does not reopen anything that keeps its place.
+type App struct {
+	// Where merchants, keys and allowlists are kept. Default: sqlite.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=merchants.stores inline_key=module"`
+
+	// What remembers the used nonces, so that a request cannot be sent twice.
+	// Default: memory, which serves a single gateway.
+	ReplayRaw json.RawMessage `json:"replay,omitempty" caddy:"namespace=merchants.replay inline_key=module"`
+
+	// The path of the root key, which seals the secrets in the database: 32 random
+	// bytes in base64, in a file that only the server's user (or root) can read. It
+	// is made on the first start. Without it the database cannot be read: keep a
+	// copy apart from the backups of the database. May be a systemd credential.
+	//
+	// Default: root.key beside the database.
+	Keyring string `json:"keyring,omitempty"`
+
+	// Let allowlists hold private, loopback and reserved ranges, for gateways
+	// inside a private network and for trying things out. Entries that are there
+	// stay when it is turned off again.
+	//
+	// Default: false.
+	AllowPrivateRanges bool `json:"allow_private_ranges,omitempty"`
+
+	store  storeGuest
+	replay replayGuest
+	logger *zap.Logger
+
+	// What Provision took from the pool, and Cleanup gives back.
+	dataID  dataID
+	nonceID nonceID
+	data    *dataSlot
+	nonces  *nonceSlot
+
+	leases        *leases
+	dataSettings  *dataSettings
+	nonceSettings *nonceSettings
+	started       atomic.Pointer[node]
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "merchants", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision reads the configuration. It opens, makes and changes nothing: "caddy
+// validate" runs it beside a live server.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Logger()
+	a.leases = newLeases()
+	if err := a.loadGuests(ctx); err != nil {
+		return err
+	}
+	a.dataSettings = &dataSettings{logger: a.logger}
+	a.nonceSettings = &nonceSettings{guest: a.replay}
+	return a.takeSlots()
+}
+
+func (a *App) loadGuests(ctx caddy.Context) error {
+	s, err := loadGuest[storeGuest](ctx, a, "StoreRaw", a.StoreRaw, "merchants.stores.sqlite")
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	r, err := loadGuest[replayGuest](ctx, a, "ReplayRaw", a.ReplayRaw, "merchants.replay.memory")
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	a.store, a.replay = s, r
+	return nil
+}
+
+// loadGuest loads the module in a field, or the preset one if there is none.
+func loadGuest[G any](ctx caddy.Context, a *App, field string, raw json.RawMessage, preset string) (guest G, err error) {
+	var v any
+	if len(raw) > 0 {
+		v, err = ctx.LoadModule(a, field)
+	} else {
+		v, err = ctx.LoadModuleByID(preset, nil)
+	}
+	if err != nil {
+		return guest, err
+	}
+	guest, ok := v.(G)
+	if !ok {
+		return guest, fmt.Errorf("%T is not a module of this program", v)
+	}
+	return guest, nil
+}
+
+func (a *App) takeSlots() error {
+	id, err := a.store.identity()
+	if err != nil {
+		return err
+	}
+	directory, err := a.store.directory()
+	if err != nil {
+		return err
+	}
+	nonceDir, err := a.replay.identity(directory)
+	if err != nil {
+		return err
+	}
+	if a.data, err = takeDataSlot(dataID(id)); err != nil {
+		return err
+	}
+	a.dataID = dataID(id)
+	if a.nonces, err = takeNonceSlot(nonceID(nonceDir)); err != nil {
+		return err
+	}
+	a.nonceID = nonceID(nonceDir)
+	return nil
+}
+
+// Start opens what is not open yet: it makes and migrates the database, makes the
+// root key the first time, and reads the nonces back.
+func (a *App) Start() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	n, err := a.nonces.start(ctx, a.nonceSettings)
+	if err != nil {
+		return err
+	}
+	shared, err := a.data.start(ctx, a.nodeConfig(), a.dataSettings)
+	if err != nil {
+		return err
+	}
+	mine := *shared
+	mine.replay = n
+	if mine.service, err = shared.newService(a.rules()); err != nil {
+		return err
+	}
+	a.awaitSnapshot(ctx, &mine)
+	a.started.Store(&mine)
+	return nil
+}
+
+func (a *App) rules() controlplane.Rules {
+	return controlplane.Rules{AllowPrivateRanges: a.AllowPrivateRanges}
+}
+
+func (a *App) nodeConfig() nodeConfig {
+	return nodeConfig{store: a.store, keyring: a.Keyring, rules: a.rules()}
+}
+
+// awaitSnapshot gives up after a while: requests are refused with 503 until there
+// is a snapshot, and the follower says what keeps it away.
+func (a *App) awaitSnapshot(ctx context.Context, n *node) {
+	ctx, cancel := context.WithTimeout(ctx, firstSnapshot)
+	defer cancel()
+	if err := n.follower.WaitRevision(ctx, 0); err != nil {
+		a.logger.Warn("there is no snapshot of the control plane yet; requests are refused until there is", zap.Error(err))
+	}
+}
+
+// node is the open data, nil before it was opened. A configuration that is not
+// yet started, as in the middle of a reload, finds what an earlier one opened.
+func (a *App) node() *node {
+	if n := a.started.Load(); n != nil {
+		return n
+	}
+	shared, used := a.data.open.Load(), a.nonces.store()
+	if shared == nil || used == nil {
+		return nil
+	}
+	mine := *shared
+	mine.replay = used
+	return &mine
+}
+
+// Stop takes back what this configuration lent to the open data. Requests in
+// flight go on.
+func (a *App) Stop() error {
+	a.data.stop(a.dataSettings)
+	return a.nonces.stop(a.nonceSettings)
+}
+
+// Cleanup gives the open data back; the last configuration closes it. It is also
+// called after a Provision or a Start that failed.
+func (a *App) Cleanup() error {
+	if a.leases == nil {
+		return nil
+	}
+	if a.data != nil {
+		a.data.stop(a.dataSettings)
+	}
+	var err error
+	if a.nonces != nil {
+		err = a.nonces.stop(a.nonceSettings)
+	}
+	drained := a.leases.close()
+	select {
+	case <-drained:
+		return errors.Join(err, a.giveBack())
+	default:
+	}
+	if caddy.Exiting() {
+		a.awaitRequests(drained)
+		return errors.Join(err, a.giveBack())
+	}
+	go func() {
+		a.awaitRequests(drained)
+		if err := a.giveBack(); err != nil {
+			caddy.Log().Error("release the merchants", zap.Error(err))
+		}
+	}()
+	return err
+}
+
+func (a *App) awaitRequests(drained <-chan struct{}) {
+	timer := time.NewTimer(drainTimeout)
+	defer timer.Stop()
+	select {
+	case <-drained:
+	case <-timer.C:
+		caddy.Log().Warn("closing while requests are still being verified; they will be refused")
+	}
+}
+
+// giveBack releases only what was taken.
+func (a *App) giveBack() error {
+	var errs []error
+	if a.nonces != nil {
+		_, err := pool.Delete(a.nonceID)
+		errs = append(errs, err)
+	}
+	if a.data != nil {
+		_, err := pool.Delete(a.dataID)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func defaultRootPath(s storeGuest) (string, error) {
+	dir, err := s.directory()
+	return filepath.Join(dir, "root.key"), err
+}
+
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

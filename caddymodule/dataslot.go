@@ -1,0 +1,76 @@
+package caddymodule
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+)
+
+// dataSlot is the place in the pool for the open data of one database. Provision
+// takes the slot without opening anything; the first Start opens it, and from
+// then on every configuration that shares it finds it open. After a reload,
+// requests therefore never wait for a snapshot.
+type dataSlot struct {
+	open    atomic.Pointer[node]
+	opening sync.Mutex
+
+	tenants tenants[dataSettings]
+}
+
+// dataSettings are what a started configuration lends to the data.
+type dataSettings struct {
+	logger *zap.Logger
+}
+
+// takeDataSlot adds a reference; giveBack removes it.
+func takeDataSlot(id dataID) (*dataSlot, error) {
+	v, _, err := pool.LoadOrNew(id, func() (caddy.Destructor, error) { return new(dataSlot), nil })
+	if err != nil {
+		return nil, err
+	}
+	return v.(*dataSlot), nil
+}
+
+// start opens the data, unless it is open, and puts the settings in force.
+func (s *dataSlot) start(ctx context.Context, c nodeConfig, set *dataSettings) (*node, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	n := s.open.Load()
+	if n == nil {
+		var err error
+		if n, err = openNode(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	s.tenants.enter(set)
+	if s.open.Load() == nil {
+		n.follow(s.report)
+		s.open.Store(n)
+	}
+	return n, nil
+}
+
+// stop takes the settings back. The data stays open for other configurations.
+func (s *dataSlot) stop(set *dataSettings) { s.tenants.leave(set) }
+
+// report logs by whichever configuration is in force.
+func (s *dataSlot) report(what string, err error) {
+	logger := caddy.Log()
+	if set := s.tenants.newest(); set != nil {
+		logger = set.logger
+	}
+	logger.Error(what, zap.Error(err))
+}
+
+// Destruct closes the data; the last configuration has given the slot back.
+func (s *dataSlot) Destruct() error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if n := s.open.Load(); n != nil {
+		return n.close()
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/account"
+	"github.com/unknownpay/merchant-gateway/controlplane/store"
+)
+
+// node is the open data of a gateway. Caddy is not needed to open one: the
+// command line does so when no server runs.
+type node struct {
+	service *controlplane.Service
+	db      *store.DB
+	ring    *ring
+	// Of a running server only; nil in a node of the command line.
+	follower *controlplane.Follower
+	replay   nonces
+	usage    *usage
+
+	hasher controlplane.PasswordHasher
+	stop   context.CancelFunc
+	done   chan struct{} // closed when the follower has ended
+}
+
+// nodeConfig says what to open.
+type nodeConfig struct {
+	store storeGuest
+	// keyring is the path of the root key file; empty is root.key in the directory
+	// of the store.
+	keyring string
+	rules   controlplane.Rules
+}
+
+func (c nodeConfig) rootPath() (string, error) {
+	if c.keyring != "" {
+		return c.keyring, nil
+	}
+	return defaultRootPath(c.store)
+}
+
+// openNode opens the database (and makes it, and its root key, the first time)
+// and puts the service on top of it. Only one process can have a database open;
+// the error says which one has.
+func openNode(ctx context.Context, c nodeConfig) (*node, error) {
+	rootPath, err := c.rootPath()
+	if err != nil {
+		return nil, err
+	}
+	db, err := c.store.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{db: db, hasher: account.NewHasher(account.HasherConfig{})}
+	if n.ring, err = openRing(ctx, db, rootPath, time.Now); err == nil {
+		n.service, err = n.newService(c.rules)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return n, nil
+}
+
+func (n *node) newService(rules controlplane.Rules) (*controlplane.Service, error) {
+	return controlplane.NewService(controlplane.Parts{
+		Store: n.db, Sealer: n.ring, Hasher: n.hasher,
+		Clock: time.Now, Random: rand.Reader, Rules: rules,
+	})
+}
+
+// follow keeps a snapshot for requests and writes down what they used, until
+// close. report is told what goes wrong.
+func (n *node) follow(report func(what string, err error)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	n.stop, n.done = cancel, make(chan struct{})
+	n.follower = controlplane.NewFollower(controlplane.FollowerConfig{
+		Store: n.db, Sealer: n.ring, Clock: time.Now,
+		OnError: func(err error) { report("follow the control plane", err) },
+	})
+	n.usage = newUsage(n.service.RecordUse, func(err error) { report("write down the last uses", err) })
+	go func() {
+		defer close(n.done)
+		if err := n.follower.Run(ctx); !errors.Is(err, context.Canceled) {
+			report("follow the control plane", err)
+		}
+	}()
+}
+
+// close ends what follow began and closes the database. The nonces have a
+// directory, and so an end, of their own.
+func (n *node) close() error {
+	if n.stop != nil {
+		n.stop()
+		<-n.done
+		n.usage.close()
+	}
+	if err := n.db.Close(); err != nil {
+		return fmt.Errorf("close the node: %w", err)
+	}
+	return nil
+}
