@@ -86,7 +86,10 @@ func (c secretColumn) Scan(src any) error {
 	if !ok {
 		return fmt.Errorf("a hash is stored as %T", src)
 	}
-	*c.s = controlplane.NewSecret(text)
+	*c.s = controlplane.Secret{}
+	if text != "" {
+		*c.s = controlplane.NewSecret(text)
+	}
 	return nil
 }
 

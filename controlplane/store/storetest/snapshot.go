@@ -51,10 +51,13 @@ func snapshotAllowlist(k *kit) {
 		ms[0].Revision, ms[1].Revision, ms[1].State = 1, 2, controlplane.MerchantSuspended
 		return errors.Join(tx.UpdateMerchant(ctx, ms[0]), tx.UpdateMerchant(ctx, ms[1]))
 	})
-	same(k, snapshotMerchants(k, 0), []controlplane.MerchantRecord{
+	all := []controlplane.MerchantRecord{
 		{ID: ms[0].ID, State: controlplane.MerchantActive, Revision: 1, Allowlist: want},
 		{ID: ms[1].ID, State: controlplane.MerchantSuspended, Revision: 2},
-	})
+	}
+	same(k, snapshotMerchants(k, -1), all)
+	same(k, snapshotMerchants(k, 0), all)
+	same(k, snapshotMerchants(k, 1), all[1:])
 }
 
 func snapshotCutoff(k *kit) {
@@ -71,11 +74,13 @@ func snapshotCutoff(k *kit) {
 		key.State, key.RetireAt, key.Revision = c.state, c.end, 1
 		ids = append(ids, insertKey(k, key).ID)
 	}
-	var got []string
-	for _, r := range snapshotKeys(k, 0, At(100)) {
-		got = append(got, r.ID)
+	for _, after := range []int64{-1, 0} {
+		var got []string
+		for _, r := range snapshotKeys(k, after, At(100)) {
+			got = append(got, r.ID)
+		}
+		same(k, got, []string{ids[0], ids[1], ids[3]})
 	}
-	same(k, got, []string{ids[0], ids[1], ids[3]})
 }
 
 // snapshotDeltas makes ten changes and asks for every delta.
@@ -93,6 +98,8 @@ func snapshotDeltas(k *kit) {
 			return errors.Join(tx.UpdateMerchant(ctx, m[i]), tx.InsertKey(ctx, key, []byte("sealed")))
 		})
 	}
+	same(k, len(snapshotMerchants(k, -1)), len(m))
+	same(k, len(snapshotKeys(k, -1, At(0))), len(m))
 	for i := range m {
 		merchants, keys := snapshotMerchants(k, m[i].Revision), snapshotKeys(k, m[i].Revision, At(0))
 		if len(merchants) != len(m)-1-i || len(keys) != len(m)-1-i {
