@@ -75,7 +75,7 @@ func (d *digests) once(h Hashes) bool {
 // check compares every known digest with the body that arrived. A body's hash
 // is no secret, so the comparison need not be constant-time.
 func (d *digests) check(b *Body) error {
-	if d.sent && d.known == 0 && b.Length > 0 {
+	if d.sent && d.known == 0 && b.Length != 0 {
 		return malformed(headerContentDigest, ReasonSyntax, "Content-Digest must hold sha-256 or sha-512.")
 	}
 	if d.known&HashSHA256 != 0 && d.sha256 != b.SHA256 {

@@ -43,7 +43,7 @@ type Credentials struct {
 
 // Body is what is known of a request's body after it was read to its end.
 type Body struct {
-	Length int64             // bytes
+	Length int64             // bytes; anything but 0, also an unknown -1, counts as a body
 	SHA256 [sha256.Size]byte // of the bytes as sent; of nothing when there is no body
 	SHA512 [sha512.Size]byte // likewise; both only as [Credentials.BodyHashes] demands
 }

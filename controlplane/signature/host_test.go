@@ -1,6 +1,7 @@
 package signature_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -67,6 +68,9 @@ func FuzzHost(f *testing.F) {
 		if again, err := signature.Host(got, scheme); err != nil || again != got {
 			t.Errorf("Host(%q) = %q, and of that %q, %v", host, got, again, err)
 		}
+		if u, err := url.Parse("https://" + got + "/"); err != nil || u.Host != got {
+			t.Errorf("Host(%q) = %q, which net/url reads as %v, %v", host, got, u, err)
+		}
 		if strings.ToLower(got) != got || strings.ContainsAny(got, "\r\n /@?#%,") {
 			t.Errorf("Host(%q) = %q", host, got)
 		}
@@ -87,9 +91,31 @@ func TestTargetIsKeptAsSent(t *testing.T) {
 			t.Errorf("Target(%q) = %q, %v, want %q", raw, got, err, want)
 		}
 	}
-	for _, raw := range []string{"*", "http://a/b", "a:443", "v1/a", "/a b", "/a\n", "/a#b", "/\x7f", "/ก", "/\x00", " /"} {
+	for _, raw := range badTargets {
 		if got, err := signature.Target(raw); err == nil || got != "" {
 			t.Errorf("Target(%q) = %q", raw, got)
 		}
 	}
+}
+
+var badTargets = []string{"*", "http://a/b", "a:443", "v1/a", "/a b", "/a\n", "/a#b", "/\x7f", "/ก", "/\x00", " /"}
+
+func FuzzTarget(f *testing.F) {
+	for _, raw := range append([]string{"", "?a", "/v1/a%2Fb?b=2&a=1", "//h/x", "/../"}, badTargets...) {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		got, err := signature.Target(raw)
+		if err != nil {
+			return
+		}
+		if got != raw && got != "/"+raw {
+			t.Errorf("Target(%q) = %q", raw, got)
+		}
+		for i := range len(got) {
+			if got[i] <= ' ' || got[i] > '~' || got[i] == '#' || got[0] != '/' {
+				t.Fatalf("Target(%q) = %q", raw, got)
+			}
+		}
+	})
 }

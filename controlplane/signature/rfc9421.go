@@ -154,7 +154,7 @@ func (in *input) checkCoverage(hasBody bool) error {
 
 // verify goes from what the client can correct most easily to the MAC.
 func (in *input) verify(c *Credentials, k *MACKey, r *Request) error {
-	if err := in.checkCoverage(r.Body.Length > 0); err != nil {
+	if err := in.checkCoverage(r.Body.Length != 0); err != nil {
 		return err
 	}
 	if err := in.digests.check(&r.Body); err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunglas/httpsfv"
 	"github.com/unknownpay/merchant-gateway/controlplane/signature"
 	"pgregory.net/rapid"
 )
@@ -127,6 +128,44 @@ func TestProfileAccepts(t *testing.T) {
 		if _, err := s.verify(t); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Spaces that the grammar allows are not signed: the base holds the canonical
+// form of the parameters.
+func TestSpacesInSignatureInputDoNotMatter(t *testing.T) {
+	s := validStandard()
+	s.sign()
+	spaced := strings.NewReplacer(`("`, `(  "`, `" "`, `"   "`, `")`, `" )`, ";", ";  ")
+	s.header.Set("Signature-Input", spaced.Replace(s.header.Get("Signature-Input"))+" ")
+	if _, err := s.verify(t); err != nil {
+		t.Errorf("%s: %v", s.header.Get("Signature-Input"), err)
+	}
+}
+
+func TestBodyOfUnknownLengthMustBeCovered(t *testing.T) {
+	s := validStandard()
+	s.withoutBody()
+	s.sign()
+	creds, err := signature.Parse(s.header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := signature.Request{Method: "GET", Scheme: "https", Host: s.host, Target: s.target, Body: signature.Body{Length: -1}}
+	if err := creds.Verify(mustKey(t, testSecret), &r); codeOf(err) != coverage {
+		t.Error(err)
+	}
+}
+
+func TestAcceptSignatureIsWhatTheSignerCovers(t *testing.T) {
+	d, err := httpsfv.UnmarshalDictionary([]string{signature.AcceptSignature})
+	if err != nil {
+		t.Fatal(err)
+	}
+	member, _ := d.Get("sig")
+	components, err := httpsfv.Marshal(httpsfv.InnerList{Items: member.(httpsfv.InnerList).Items, Params: httpsfv.NewParams()})
+	if err != nil || components != "("+allComponents+")" {
+		t.Errorf("%s, %v", components, err)
 	}
 }
 
