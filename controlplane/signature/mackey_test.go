@@ -42,6 +42,19 @@ func TestMACKeyAgreesWithCryptoHMAC(t *testing.T) {
 	})
 }
 
+// The lengths at which a block or the padding is full.
+func TestMACKeyAgreesAtTheEdgesOfBlocks(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789abcdef"), 100)
+	for _, secret := range []int{1, 31, 32, 33, 63, 64, 65, 128, 1000} {
+		k := mustKey(t, string(data[:secret]))
+		for text := range 200 {
+			if k.SumBytes(data[:text]) != hmacSHA256(data[:secret], data[:text]) {
+				t.Errorf("secret of %d bytes, text of %d: another MAC", secret, text)
+			}
+		}
+	}
+}
+
 func TestMACKeyIsUsableInPlaceOfAPackedSlice(t *testing.T) {
 	k := mustKey(t, testSecret)
 	slab := append(make([]byte, 64), k[:]...)
