@@ -28,6 +28,21 @@ type Actor struct {
 	RequestID string
 }
 
+// roleFits reports whether the role is one that an actor of this kind can hold. A
+// caller's mistake must not give a user the rights of staff, or let staff act as
+// the owner of every merchant.
+func (a Actor) roleFits() bool {
+	switch a.Kind {
+	case ActorUser:
+		return a.MerchantID != "" && isMerchantRole(a.Role)
+	case ActorStaff:
+		return a.Role == RolePlatformAdmin || a.Role == RolePlatformOperator || a.Role == RoleAuditor
+	case ActorLocal, ActorSystem:
+		return a.Role == RoleLocal
+	}
+	return false
+}
+
 // LocalActor is the operator of the machine, authenticated by the mode of the
 // admin socket or of the database file.
 func LocalActor(name string) Actor {

@@ -50,15 +50,15 @@ func ParseAllowlistCIDR(text string, allowPrivate bool) (netip.Prefix, error) {
 	if least := minBits(p.Addr()); p.Bits() < least {
 		return netip.Prefix{}, InvalidField("cidr", "%s is wider than /%d, the widest range allowed", text, least)
 	}
-	if why := notPublic(p); why != "" && !allowPrivate {
-		return netip.Prefix{}, InvalidField("cidr", "%s is %s; no merchant sends from there over the Internet", text, why)
+	if s, found := notPublic(p); found && !allowPrivate {
+		return netip.Prefix{}, InvalidField("cidr", "%s overlaps %s (%s); no merchant sends from there over the Internet", text, s.prefix, s.what)
 	}
 	return p, nil
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {
 	if strings.Contains(text, "%") {
-		return netip.Prefix{}, InvalidField("cidr", "%q has a zone; leave it out", text)
+		return netip.Prefix{}, InvalidField("cidr", "has a zone; leave out the %% and what follows it")
 	}
 	if addr, err := netip.ParseAddr(text); err == nil {
 		addr = addr.Unmap()
@@ -66,7 +66,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return netip.Prefix{}, InvalidField("cidr", "%q is neither an IP address nor a CIDR such as 203.0.113.0/24 or 2001:db8::/48", text)
+		return netip.Prefix{}, InvalidField("cidr", "is neither an IP address nor a CIDR such as 203.0.113.0/24 or 2001:db8::/48")
 	}
 	if !p.Addr().Is4In6() {
 		return p, nil
@@ -84,16 +84,16 @@ func minBits(a netip.Addr) int {
 	return minPrefixIPv6
 }
 
-// notPublic names the kind of special range p touches, or returns "". The ranges
+// notPublic returns the special range that p touches. The ranges
 // are those of the IANA special-purpose registries (RFC 6890 and successors) that
 // are not globally reachable.
-func notPublic(p netip.Prefix) string {
+func notPublic(p netip.Prefix) (specialRange, bool) {
 	for _, s := range specialRanges() {
 		if s.prefix.Overlaps(p) {
-			return s.what
+			return s, true
 		}
 	}
-	return ""
+	return specialRange{}, false
 }
 
 type specialRange struct {

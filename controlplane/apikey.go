@@ -69,6 +69,15 @@ const (
 	DefaultOverlap = OverlapDay
 )
 
+// Valid reports whether o is one of the choices.
+func (o Overlap) Valid() bool {
+	switch o {
+	case OverlapNone, OverlapHour, OverlapDay, OverlapWeek:
+		return true
+	}
+	return false
+}
+
 // RevokedKeyRetention is how long a revoked key's secret is kept, so that its
 // holder, proven by a good signature, is told "revoked" instead of "unknown".
 const RevokedKeyRetention = 30 * 24 * time.Hour
@@ -111,7 +120,7 @@ func SecretLooksRight(text string) bool {
 		return false
 	}
 	body := text[:len(text)-crcChars]
-	return text[len(body):] == secretChecksum(body)
+	return strings.Trim(body[len("unks_live_"):], base62) == "" && text[len(body):] == secretChecksum(body)
 }
 
 // toBase62 pads to width: all secrets have one length.

@@ -97,7 +97,20 @@ var ErrNotFound = errors.New("not found")
 var ErrDuplicate = errors.New("already exists")
 
 func notFound(what, id string) *Error {
-	return Errorf(CodeNotFound, "no %s %q", what, id)
+	return Errorf(CodeNotFound, "no %s %q", what, shown(id))
+}
+
+// shown repeats an id that a caller gave: bounded, and without what may be a secret
+// pasted into the wrong place.
+func shown(id string) string {
+	const most = 64
+	switch {
+	case strings.Contains(id, "unks_"):
+		return redacted
+	case len(id) > most:
+		return id[:most] + "…"
+	}
+	return id
 }
 
 // orNotFound names what was looked for when err is [ErrNotFound].

@@ -27,7 +27,7 @@ type Merchant struct {
 // MerchantFilter selects merchants. The zero value selects all.
 type MerchantFilter struct {
 	// Search matches part of the name, or the whole id.
-	Search string        `json:"search,omitempty"`
+	Search string        `json:"search,omitempty" validate:"max=100"`
 	State  MerchantState `json:"state,omitempty" validate:"omitempty,oneof=active suspended"`
 	Page
 }

@@ -108,7 +108,7 @@ func findEntry(ctx context.Context, tx Tx, in RemoveAllowlistEntry) (AllowlistEn
 
 // ListAllowlist lists a merchant's entries, oldest first.
 func (s *Service) ListAllowlist(ctx context.Context, a Actor, merchantID string) ([]AllowlistEntry, error) {
-	r := request{actor: a, op: OpAllowlistList, merchantID: merchantID}
+	r := request{actor: a, op: OpAllowlistList, merchantID: merchantID, input: ofMerchant{merchantID}}
 	return read(ctx, s, r, func(tx Tx) ([]AllowlistEntry, error) { return tx.Allowlist(ctx, merchantID) })
 }
 
@@ -124,7 +124,7 @@ func (s *Service) CheckIP(ctx context.Context, a Actor, in CheckIP) (AllowlistCh
 	return read(ctx, s, r, func(tx Tx) (AllowlistCheck, error) {
 		addr, err := netip.ParseAddr(in.IP)
 		if err != nil {
-			return AllowlistCheck{}, InvalidField("ip", "%q is not an IP address", in.IP)
+			return AllowlistCheck{}, InvalidField("ip", "must be an IP address such as 198.51.100.7 or 2001:db8::1")
 		}
 		entries, err := tx.Allowlist(ctx, in.MerchantID)
 		if err != nil {

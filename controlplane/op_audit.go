@@ -12,7 +12,23 @@ func (s *Service) ListAudit(ctx context.Context, a Actor, f AuditFilter) ([]Audi
 		f.MerchantID = a.MerchantID
 	}
 	r := request{actor: a, op: OpAuditList, merchantID: f.MerchantID, input: f}
-	return read(ctx, s, r, func(tx Tx) ([]AuditEvent, error) { return tx.AuditEvents(ctx, f) })
+	return read(ctx, s, r, func(tx Tx) ([]AuditEvent, error) {
+		events, err := tx.AuditEvents(ctx, f)
+		if a.Kind == ActorUser {
+			hidePlatform(events)
+		}
+		return events, err
+	})
+}
+
+// hidePlatform leaves out from where the platform's own people work: a merchant is
+// to see who did what to them, not the addresses of our offices and homes.
+func hidePlatform(events []AuditEvent) {
+	for i := range events {
+		if e := &events[i]; e.ActorKind != ActorUser {
+			e.IP, e.UserAgent = "", ""
+		}
+	}
 }
 
 // auditBatch bounds the memory of a verification.
@@ -64,8 +80,13 @@ func (c *auditChain) add(e AuditEvent) string {
 
 func (c *auditChain) finish(head AuditHead) AuditReport {
 	out := AuditReport{Rows: c.last.Seq, Head: hex.EncodeToString(head.Hash[:])}
-	if c.last != head {
+	switch {
+	case c.last.Seq > head.Seq:
+		out.FirstBad, out.Problem = head.Seq+1, "rows were put in after the end of the trail"
+	case c.last.Seq < head.Seq:
 		out.FirstBad, out.Problem = c.last.Seq+1, "rows at the end of the trail are missing"
+	case c.last.Hash != head.Hash:
+		out.FirstBad, out.Problem = c.last.Seq, "it is not the row that ended the trail"
 	}
 	return out
 }

@@ -12,7 +12,8 @@ type Keyring interface {
 	NewDataKey(purpose string, now time.Time) (DataKey, error)
 	// Add makes k known; the newest key of a purpose seals.
 	Add(k DataKey) error
-	// Drop forgets a data key that no record needs any more.
+	// Drop forgets a data key that no record needs any more. One that is not known
+	// is forgotten already.
 	Drop(id uint32) error
 	// NeedsReseal reports whether the record is sealed by an older data key.
 	NeedsReseal(purpose string, record []byte) bool
@@ -48,6 +49,10 @@ type Resealed struct {
 func (s *Service) RotateDataKeys(ctx context.Context, a Actor, ring Keyring) (Resealed, error) {
 	var out Resealed
 	r := request{actor: a, op: OpKeyringRotate}
+	if err := s.startRekeying(ctx, r); err != nil {
+		return out, err
+	}
+	defer s.rekeying.Unlock()
 	for _, purpose := range []string{PurposeAPISecret} {
 		fresh, err := s.addDataKey(ctx, r, ring, purpose)
 		if err != nil {
@@ -66,10 +71,24 @@ func (s *Service) RotateDataKeys(ctx context.Context, a Actor, ring Keyring) (Re
 	return out, nil
 }
 
+// startRekeying admits r and takes the lock that rotations hold.
+func (s *Service) startRekeying(ctx context.Context, r request) error {
+	if err := s.admit(ctx, r); err != nil {
+		return err
+	}
+	if !s.rekeying.TryLock() {
+		return Errorf(CodeConflict, "a rotation of keys is under way; wait for its end and try again")
+	}
+	return nil
+}
+
 func (s *Service) addDataKey(ctx context.Context, r request, ring Keyring, purpose string) (DataKey, error) {
 	k, err := change(ctx, s, r, func(tx Tx, rec *record) (DataKey, error) {
 		k, err := ring.NewDataKey(purpose, s.now())
 		if err != nil {
+			return k, err
+		}
+		if err := fitsStoredKeys(ctx, tx, k); err != nil {
 			return k, err
 		}
 		rec.target, rec.diff = purpose, map[string]Change{"data_key": {To: k.ID}}
@@ -80,6 +99,22 @@ func (s *Service) addDataKey(ctx context.Context, r request, ring Keyring, purpo
 	}
 	// Only now that the key is durable may anything be sealed with it.
 	return k, asErrorOrNil(ring.Add(k))
+}
+
+// fitsStoredKeys refuses a new data key when another process has rotated since
+// this one loaded its keys: one wrapped by a former root could not be unwrapped at
+// the next start, and one whose id is taken would replace the key that holds it.
+func fitsStoredKeys(ctx context.Context, tx Tx, k DataKey) error {
+	stored, err := tx.DataKeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range stored {
+		if other.ID >= k.ID || other.RootID != k.RootID {
+			return Errorf(CodeConflict, "the keys in the database are not those that this server loaded: another one rotated them; restart this one and try again")
+		}
+	}
+	return nil
 }
 
 func (s *Service) resealAll(ctx context.Context, ring Keyring, purpose string) (n int, err error) {
@@ -136,7 +171,7 @@ func (s *Service) dropOldKeys(ctx context.Context, ring Keyring, purpose string,
 			return err
 		}
 		for _, k := range keys {
-			if k.Purpose != purpose || k.ID == keep.ID {
+			if k.Purpose != purpose || k.ID >= keep.ID {
 				continue
 			}
 			if err := tx.DeleteDataKey(ctx, k.ID); err != nil {
@@ -162,9 +197,10 @@ func (s *Service) dropOldKeys(ctx context.Context, ring Keyring, purpose string,
 // have one made beside the old one. It returns the new root's fingerprint.
 func (s *Service) RotateRoot(ctx context.Context, a Actor, ring Keyring, source string) (string, error) {
 	r := request{actor: a, op: OpKeyringRotateRoot}
-	if err := s.admit(ctx, r); err != nil {
+	if err := s.startRekeying(ctx, r); err != nil {
 		return "", err
 	}
+	defer s.rekeying.Unlock()
 	next, err := ring.NextRoot(source)
 	if err != nil {
 		return "", asError(err)

@@ -21,7 +21,7 @@ func (s *Service) CreateMerchant(ctx context.Context, a Actor, in CreateMerchant
 		if m.Revision, err = tx.BumpRevision(ctx); err != nil {
 			return m, err
 		}
-		rec.target, rec.diff = m.ID, map[string]Change{"name": {To: m.Name}}
+		rec.target, rec.merchantID, rec.diff = m.ID, m.ID, map[string]Change{"name": {To: m.Name}}
 		return m, tx.InsertMerchant(ctx, m)
 	})
 }
@@ -45,12 +45,14 @@ func (s *Service) RenameMerchant(ctx context.Context, a Actor, in RenameMerchant
 // SuspendMerchant refuses every key of the merchant from now on and makes the
 // portal read-only for its users. CodeConflict if it is suspended already.
 func (s *Service) SuspendMerchant(ctx context.Context, a Actor, merchantID string) (Merchant, error) {
-	return s.setMerchantState(ctx, request{actor: a, op: OpMerchantSuspend, merchantID: merchantID}, MerchantSuspended)
+	r := request{actor: a, op: OpMerchantSuspend, merchantID: merchantID, input: ofMerchant{merchantID}}
+	return s.setMerchantState(ctx, r, MerchantSuspended)
 }
 
 // ResumeMerchant undoes [Service.SuspendMerchant].
 func (s *Service) ResumeMerchant(ctx context.Context, a Actor, merchantID string) (Merchant, error) {
-	return s.setMerchantState(ctx, request{actor: a, op: OpMerchantResume, merchantID: merchantID}, MerchantActive)
+	r := request{actor: a, op: OpMerchantResume, merchantID: merchantID, input: ofMerchant{merchantID}}
+	return s.setMerchantState(ctx, r, MerchantActive)
 }
 
 func (s *Service) setMerchantState(ctx context.Context, r request, to MerchantState) (Merchant, error) {
@@ -98,7 +100,6 @@ func (s *Service) ListMerchants(ctx context.Context, a Actor, f MerchantFilter) 
 
 // Merchant returns one merchant.
 func (s *Service) Merchant(ctx context.Context, a Actor, merchantID string) (Merchant, error) {
-	return read(ctx, s, request{actor: a, op: OpMerchantView, merchantID: merchantID}, func(tx Tx) (Merchant, error) {
-		return tx.Merchant(ctx, merchantID)
-	})
+	r := request{actor: a, op: OpMerchantView, merchantID: merchantID, input: ofMerchant{merchantID}}
+	return read(ctx, s, r, func(tx Tx) (Merchant, error) { return tx.Merchant(ctx, merchantID) })
 }

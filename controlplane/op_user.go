@@ -10,7 +10,7 @@ import (
 type CreateUser struct {
 	MerchantID string `json:"merchant_id" validate:"required"`
 	Username   string `json:"username" validate:"required,username"`
-	Email      string `json:"email,omitempty" validate:"omitempty,email,max=254"`
+	Email      string `json:"email,omitempty" validate:"omitempty,max=254,mailable,email"`
 	Role       Role   `json:"role" validate:"required,merchant_role"`
 }
 
@@ -46,7 +46,7 @@ func (s *Service) CreateUser(ctx context.Context, a Actor, in CreateUser) (NewAc
 	return change(ctx, s, r, func(tx Tx, rec *record) (NewAccount, error) {
 		now := s.now()
 		rec.target = account.ID
-		rec.diff = map[string]Change{"username": {To: in.Username}, "role": {To: in.Role}}
+		rec.diff = map[string]Change{"username": {To: in.Username}, "role": {To: in.Role}, "email": {To: in.Email}}
 		err := tx.InsertUser(ctx, User{
 			ID: account.ID, MerchantID: in.MerchantID, Username: in.Username, Email: in.Email, Role: in.Role,
 			Password: password, SecurityVersion: 1, CreatedAt: now, UpdatedAt: now,
@@ -85,12 +85,14 @@ func takenUsername(err error, username string) error {
 
 // DisableUser ends the user's sessions and refuses their sign-in.
 func (s *Service) DisableUser(ctx context.Context, a Actor, merchantID, userID string) (User, error) {
-	return s.setDisabled(ctx, request{actor: a, op: OpUserDisable, merchantID: merchantID}, userID, true)
+	r := request{actor: a, op: OpUserDisable, merchantID: merchantID, input: ofMerchant{merchantID}}
+	return s.setDisabled(ctx, r, userID, true)
 }
 
 // EnableUser undoes [Service.DisableUser].
 func (s *Service) EnableUser(ctx context.Context, a Actor, merchantID, userID string) (User, error) {
-	return s.setDisabled(ctx, request{actor: a, op: OpUserEnable, merchantID: merchantID}, userID, false)
+	r := request{actor: a, op: OpUserEnable, merchantID: merchantID, input: ofMerchant{merchantID}}
+	return s.setDisabled(ctx, r, userID, false)
 }
 
 func (s *Service) setDisabled(ctx context.Context, r request, userID string, to bool) (User, error) {
@@ -151,7 +153,7 @@ func (s *Service) ListUsers(ctx context.Context, a Actor, f UserFilter) ([]User,
 // BootstrapStaff is the input of [Service.BootstrapStaff].
 type BootstrapStaff struct {
 	Username string `json:"username" validate:"required,username"`
-	Email    string `json:"email,omitempty" validate:"omitempty,email,max=254"`
+	Email    string `json:"email,omitempty" validate:"omitempty,max=254,mailable,email"`
 }
 
 // bootstrapPasswordTTL is shorter than that of a user's initial password: the one

@@ -12,16 +12,24 @@ const redacted = "[redacted]"
 // password hashes. Every way Go has of turning a value into text prints
 // "[redacted]"; [Secret.Reveal] is the one that does not, so that the places
 // where a secret leaves the program can be listed with grep.
-type Secret struct{ text string }
+//
+// The text is behind a pointer: fmt calls no method on the unexported fields of a
+// struct, and would print a plain string there.
+type Secret struct{ text *string }
 
 // NewSecret wraps text.
-func NewSecret(text string) Secret { return Secret{text} }
+func NewSecret(text string) Secret { return Secret{&text} }
 
 // Reveal returns the text. Callers show it once or hand it to cryptography.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // IsZero reports whether there is no secret.
-func (s Secret) IsZero() bool { return s.text == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 func (s Secret) String() string                { return redacted }
 func (s Secret) GoString() string              { return redacted }

@@ -1,12 +1,16 @@
 package controlplane
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"sync"
 	"time"
+	"unicode"
 )
 
 // Service is the one way in: every operation on the control plane is a method of
@@ -19,6 +23,10 @@ type Service struct {
 	random io.Reader
 	rules  Rules
 	check  *checker
+
+	// rekeying is held while keys at rest are rotated: two rotations at once
+	// could each delete what the other has just sealed with.
+	rekeying sync.Mutex
 }
 
 // Rules are the operator's choices that operations obey.
@@ -54,7 +62,9 @@ func NewService(p Parts) (*Service, error) {
 	if p.Rules.InitialPasswordTTL == 0 {
 		p.Rules.InitialPasswordTTL = 72 * time.Hour
 	}
-	return &Service{p.Store, p.Sealer, p.Hasher, p.Clock, p.Random, p.Rules, check}, nil
+	return &Service{
+		store: p.Store, sealer: p.Sealer, hasher: p.Hasher, clock: p.Clock, random: p.Random, rules: p.Rules, check: check,
+	}, nil
 }
 
 // now is the clock at the resolution of the store, so that what an operation
@@ -71,10 +81,22 @@ type request struct {
 	input any
 }
 
+// foreign reports whether a user asks about a merchant that is not theirs.
+func (r request) foreign() bool {
+	return r.actor.Kind == ActorUser && r.merchantID != "" && r.merchantID != r.actor.MerchantID
+}
+
+// ofMerchant is the input of operations that take nothing but a merchant's id.
+type ofMerchant struct {
+	MerchantID string `json:"merchant_id" validate:"required"`
+}
+
 // record is what a change tells the audit trail.
 type record struct {
 	target string
 	diff   map[string]Change
+	// merchantID is the merchant that a change has only just made.
+	merchantID string
 }
 
 // change runs one operation that writes: authorise, validate, write, audit, all
@@ -140,12 +162,15 @@ func (s *Service) admit(ctx context.Context, r request) error {
 // authorise holds the actor against the permission table. A user asking about
 // another merchant learns nothing, not even that it exists.
 func authorise(r request) error {
-	if r.actor.Kind == ActorUser && (r.merchantID == "" || r.merchantID != r.actor.MerchantID) {
+	if r.foreign() {
 		return notFound("merchant", r.merchantID)
 	}
 	p := permissionOf(r.op)
-	if !p.Allows(r.actor.Role) {
+	if !r.actor.roleFits() || !p.Allows(r.actor.Role) {
 		return Errorf(CodeDenied, "the role %q may not %s", r.actor.Role, r.op)
+	}
+	if r.actor.Kind == ActorUser && r.merchantID == "" {
+		return InvalidField("merchant_id", "is missing")
 	}
 	if p.Sudo && !r.actor.Sudo {
 		return Errorf(CodeSudoRequired, "confirm your password to %s", r.op)
@@ -153,8 +178,9 @@ func authorise(r request) error {
 	return nil
 }
 
-// mayChange refuses changes to a merchant that is not there, and by the users of
-// one that is suspended.
+// mayChange refuses changes to a merchant that is not there, by the users of one
+// that is suspended, and by a user who is no longer what their session says: what
+// was true when they were admitted may have changed before the transaction began.
 func (s *Service) mayChange(ctx context.Context, tx Tx, r request) error {
 	if r.merchantID == "" {
 		return nil
@@ -163,8 +189,18 @@ func (s *Service) mayChange(ctx context.Context, tx Tx, r request) error {
 	if err != nil {
 		return orNotFound(err, "merchant", r.merchantID)
 	}
-	if m.State == MerchantSuspended && r.actor.Kind == ActorUser && permissionOf(r.op).Changes {
+	if r.actor.Kind != ActorUser {
+		return nil
+	}
+	if m.State == MerchantSuspended && permissionOf(r.op).Changes {
 		return Errorf(CodeSuspended, "the merchant is suspended: its users may look but not change anything")
+	}
+	u, err := tx.User(ctx, r.actor.MerchantID, r.actor.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err != nil || u.Disabled || u.Role != r.actor.Role {
+		return Errorf(CodeDenied, "your account was changed since you signed in; sign in again")
 	}
 	return nil
 }
@@ -175,11 +211,12 @@ func (s *Service) audit(ctx context.Context, tx Tx, r request, rec record, outco
 	if err != nil {
 		return fmt.Errorf("read the end of the audit trail: %w", err)
 	}
+	merchantID := cmp.Or(rec.merchantID, r.merchantID)
 	e := AuditEvent{
 		Seq: head.Seq + 1, At: s.now(), PrevHash: head.Hash,
-		ActorKind: r.actor.Kind, ActorID: r.actor.ID, ActorName: r.actor.Name,
-		MerchantID: r.merchantID, Operation: r.op, Target: rec.target, Outcome: outcome, Reason: reason,
-		IP: r.actor.IP, UserAgent: r.actor.UserAgent, RequestID: r.actor.RequestID,
+		ActorKind: r.actor.Kind, ActorID: auditText(r.actor.ID), ActorName: auditText(r.actor.Name),
+		MerchantID: auditText(merchantID), Operation: r.op, Target: auditText(rec.target), Outcome: outcome, Reason: reason,
+		IP: auditText(r.actor.IP), UserAgent: auditText(r.actor.UserAgent), RequestID: auditText(r.actor.RequestID),
 	}
 	if len(rec.diff) > 0 {
 		if e.Diff, err = json.Marshal(rec.diff); err != nil {
@@ -193,13 +230,31 @@ func (s *Service) audit(ctx context.Context, tx Tx, r request, rec record, outco
 	return nil
 }
 
+// maxAuditText bounds each text of an audit row, in bytes.
+const maxAuditText = 256
+
+// auditText makes text from outside fit for the trail, which nobody can clean
+// afterwards: bounded, and without the bytes for which a database refuses a row.
+// A refused row would let a caller act unrecorded.
+func auditText(s string) string {
+	if len(s) > maxAuditText {
+		s = s[:maxAuditText]
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+}
+
 // auditFailure writes a refusal down in a transaction of its own. Only refusals
 // of authority are kept: a typing mistake is nobody's business.
 func (s *Service) auditFailure(ctx context.Context, r request, cause error) {
 	switch CodeOf(cause) {
 	case CodeDenied, CodeSudoRequired, CodeSuspended:
 	case CodeNotFound:
-		if r.actor.Kind != ActorUser || r.merchantID == r.actor.MerchantID {
+		if !r.foreign() {
 			return
 		}
 	default:

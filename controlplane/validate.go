@@ -20,6 +20,8 @@ import (
 //	username       3 to 64 of a–z 0–9 . _ - @ +, starting with a letter or digit
 //	env            live or test
 //	merchant_role  owner, admin, operator or viewer
+//	overlap        an [Overlap] on offer
+//	mailable       printable ASCII, as an e-mail header takes it
 type checker struct{ v *validator.Validate }
 
 func newChecker() (*checker, error) {
@@ -35,12 +37,17 @@ func newChecker() (*checker, error) {
 		"username":      username.MatchString,
 		"env":           func(s string) bool { return Environment(s).Valid() },
 		"merchant_role": func(s string) bool { return isMerchantRole(Role(s)) },
+		"mailable":      func(s string) bool { return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0 },
 	}
 	for tag, ok := range tags {
 		err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return ok(fl.Field().String()) })
 		if err != nil {
 			return nil, fmt.Errorf("register the validation %q: %w", tag, err)
 		}
+	}
+	err := v.RegisterValidation("overlap", func(fl validator.FieldLevel) bool { return Overlap(fl.Field().Int()).Valid() })
+	if err != nil {
+		return nil, fmt.Errorf("register the validation %q: %w", "overlap", err)
 	}
 	return &checker{v}, nil
 }
@@ -96,7 +103,9 @@ func ruleText(f validator.FieldError) string {
 		return "must be live or test"
 	case "merchant_role":
 		return "must be owner, admin, operator or viewer"
-	case "email":
+	case "overlap":
+		return "must be one of: 0, 1h, 24h, 168h (7 days)"
+	case "email", "mailable":
 		return "must be an e-mail address such as name@example.com"
 	case "oneof":
 		return "must be one of: " + f.Param()
