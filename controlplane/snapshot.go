@@ -61,7 +61,7 @@ func (s *Snapshot) Stats() SnapshotStats {
 // Key looks a key id up, in whatever state the key is. Unknown ids, and texts
 // that are no key ids, are not found. It allocates nothing.
 func (s *Snapshot) Key(id string) (Credential, bool) {
-	name, env, ok := parseKeyID(id)
+	name, ok := parseKeyID(id)
 	if !ok {
 		return Credential{}, false
 	}
@@ -70,7 +70,7 @@ func (s *Snapshot) Key(id string) (Credential, bool) {
 		return Credential{}, false
 	}
 	row, ok := shard.find(&name)
-	if !ok || shard.rows[row].state() == stateAbsent || shard.rows[row].env() != env {
+	if !ok || shard.rows[row].state == stateAbsent {
 		return Credential{}, false
 	}
 	return Credential{snapshot: s, shard: shard, row: row}, true
@@ -97,17 +97,20 @@ type Credential struct {
 
 // ID is the key id. It allocates; who has looked a key up already holds its id.
 func (c Credential) ID() string {
-	k := c.key()
-	return "unk_" + string(k.env()) + "_" + string(k.name[:])
+	name := &c.key().name
+	return "unk_" + string(name.env()) + "_" + string(name[1:])
 }
 
 // Environment is what the key may reach.
-func (c Credential) Environment() Environment { return c.key().env() }
+func (c Credential) Environment() Environment { return c.key().name.env() }
+
+// State is the state as stored; [Credential.StateAt] also looks at the clock.
+func (c Credential) State() KeyState { return c.key().keyState() }
 
 // StateAt is the state of the key at a moment, by the rule of [APIKey.StateAt].
 // A retirement is kept in whole seconds, rounded down.
 func (c Credential) StateAt(now time.Time) KeyState {
-	k := APIKey{State: c.key().keyState(), RetireAt: c.RetireAt()}
+	k := APIKey{State: c.State(), RetireAt: c.RetireAt()}
 	return k.StateAt(now)
 }
 

@@ -92,8 +92,8 @@ func (e *SnapshotEdit) SetMerchant(m MerchantRecord) error {
 
 // SetKey adds a key or replaces it.
 func (e *SnapshotEdit) SetKey(k KeyRecord, m KeyMaterial) error {
-	name, env, ok := parseKeyID(k.ID)
-	if !ok || env != k.Environment {
+	name, ok := parseKeyID(k.ID)
+	if !ok || name.env() != k.Environment {
 		return fmt.Errorf("key %q: %w", k.ID, errBadKeyID)
 	}
 	merchant, ok := e.merchantRef(k.MerchantID)
@@ -109,20 +109,17 @@ func (e *SnapshotEdit) SetKey(k KeyRecord, m KeyMaterial) error {
 		}
 		row = shard.add(keyRow{name: name})
 	}
-	if shard.rows[row].state() == stateAbsent {
+	if shard.rows[row].state == stateAbsent {
 		e.next.keyCount++
 	}
 	shard.rows[row].set(k, merchant, m)
 	shard.setTestSecret(row, m.raw, m.known)
-	e.linkLive(merchant, newRef(n, row), env == Live && k.State == KeyActive)
+	e.linkLive(merchant, newRef(n, row), k.Environment == Live && k.State == KeyActive)
 	return nil
 }
 
 func (k *keyRow) set(r KeyRecord, merchant rowRef, m KeyMaterial) {
-	k.flags = packState(r.State)
-	if r.Environment == Test {
-		k.flags |= flagTest
-	}
+	k.state = packState(r.State)
 	binary.LittleEndian.PutUint32(k.merchant[:], uint32(merchant))
 	binary.LittleEndian.PutUint32(k.retire[:], packTime(r.RetireAt))
 	k.mac = m.mac
@@ -130,14 +127,14 @@ func (k *keyRow) set(r KeyRecord, merchant rowRef, m KeyMaterial) {
 
 // RemoveKey makes a key unknown. Its row stays, empty: rows keep their places.
 func (e *SnapshotEdit) RemoveKey(id string) {
-	name, _, ok := parseKeyID(id)
+	name, ok := parseKeyID(id)
 	if !ok {
 		return
 	}
 	n := name.hash().shard()
 	shard := e.keyShard(n)
 	row, found := shard.find(&name)
-	if !found || shard.rows[row].state() == stateAbsent {
+	if !found || shard.rows[row].state == stateAbsent {
 		return
 	}
 	merchant := shard.rows[row].merchantRef()

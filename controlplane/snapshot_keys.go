@@ -11,22 +11,31 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane/signature"
 )
 
-// keyName is a key id without its prefix.
-type keyName [keyIDChars]byte
+// keyName is a key id in short: the first letter of its environment and what
+// follows its prefix.
+type keyName [1 + keyIDChars]byte
 
-func parseKeyID(id string) (name keyName, env Environment, ok bool) {
-	e, ok := signature.EnvironmentOf(id)
+func parseKeyID(id string) (name keyName, ok bool) {
+	env, ok := signature.EnvironmentOf(id)
 	if !ok {
-		return name, "", false
+		return name, false
 	}
-	copy(name[:], id[len(signature.LivePrefix):])
-	return name, Environment(e), true
+	name[0] = env[0]
+	copy(name[1:], id[len(signature.LivePrefix):])
+	return name, true
+}
+
+func (n *keyName) env() Environment {
+	if n[0] == Test[0] {
+		return Test
+	}
+	return Live
 }
 
 func (n *keyName) hash() rowHash {
 	a, b := binary.LittleEndian.Uint64(n[:]), binary.LittleEndian.Uint64(n[8:])
-	c := binary.LittleEndian.Uint64(n[keyIDChars-8:])
-	return mix(a^c>>16, b+c)
+	c := binary.LittleEndian.Uint64(n[len(n)-8:])
+	return mix(a^c, b+c)
 }
 
 // The states of a keyRow.
@@ -35,41 +44,30 @@ const (
 	stateActive
 	stateRetiring
 	stateRevoked
-
-	stateMask = 0x03
-	flagTest  = 0x04
 )
 
 // Sizes of the rows, for the statistics.
 const (
-	keyRowBytes     = 95
+	keyRowBytes     = 96
 	testSecretBytes = 36
 )
 
 // keyRow is a key. All fields are bytes, so that nothing pads it.
 type keyRow struct {
 	name     keyName
-	flags    byte
+	state    byte
 	merchant [4]byte // a rowRef
 	retire   [4]byte // Unix seconds, 0 for never
 	mac      signature.MACKey
 }
 
-func (k *keyRow) state() byte         { return k.flags & stateMask }
 func (k *keyRow) merchantRef() rowRef { return rowRef(binary.LittleEndian.Uint32(k.merchant[:])) }
 func (k *keyRow) retireAt() uint32    { return binary.LittleEndian.Uint32(k.retire[:]) }
-
-func (k *keyRow) env() Environment {
-	if k.flags&flagTest != 0 {
-		return Test
-	}
-	return Live
-}
 
 // keyState turns anything but the two working states into "revoked": a state
 // that this version does not know must not let anyone in.
 func (k *keyRow) keyState() KeyState {
-	switch k.state() {
+	switch k.state {
 	case stateActive:
 		return KeyActive
 	case stateRetiring:

@@ -1,0 +1,102 @@
+package gate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/signature"
+)
+
+// maxStringToSign is how much of the string to sign a response shows, in bytes.
+const maxStringToSign = 8 << 10
+
+// maxHintBody is the largest body of which variants are hashed, in bytes.
+const maxHintBody = 64 << 10
+
+// wrongSignature explains a signature that does not fit. For a live key, whose
+// responses end in logs that hold nothing worth stealing, it gives hashes to
+// compare with; for a test key the string itself, and the mistake if it is a
+// usual one. The MAC that would have been right is in neither.
+func (g *Gate) wrongSignature(a *Admission, err error, raw []byte, now time.Time) *Refusal {
+	r := fromSignature(err, &a.facts)
+	if r.Code != SignatureMismatch || a.dead != "" {
+		return r
+	}
+	text, err := a.credentials.AppendStringToSign(nil, &a.request)
+	if err != nil {
+		return fromSignature(err, &a.facts)
+	}
+	if a.facts.Environment == controlplane.Test {
+		shown := text[:min(len(text), maxStringToSign)]
+		r.Details = append(r.Details, Detail{"string_to_sign", string(shown)})
+	}
+	sum := sha256.Sum256(text)
+	r.Details = append(r.Details, Detail{"string_to_sign_sha256", hex.EncodeToString(sum[:])})
+	if a.BodyHashes()&signature.HashSHA256 != 0 {
+		r.Details = append(r.Details, Detail{"body_sha256", hex.EncodeToString(a.request.Body.SHA256[:])})
+	}
+	r.Details = append(r.Details, Detail{"body_bytes", a.request.Body.Length})
+	if a.facts.Environment == controlplane.Test && g.hints.take(now) {
+		if h := newAttempt(a, raw).explain(); h.id != "" {
+			r.setHint(h)
+		}
+	}
+	return r
+}
+
+// hint is a recognised mistake.
+type hint struct{ id, advice string }
+
+// attempt is a request whose signature is wrong, to be tried in other readings.
+type attempt struct {
+	credentials signature.Credentials
+	request     signature.Request
+	credential  controlplane.Credential
+	rawHost     string
+	raw         []byte // the body, nil when it is not at hand
+}
+
+func newAttempt(a *Admission, raw []byte) *attempt {
+	t := &attempt{credentials: a.credentials, request: a.request, credential: a.credential, rawHost: a.rawHost}
+	if len(raw) <= maxHintBody && int64(len(raw)) == a.request.Body.Length {
+		t.raw = raw
+	}
+	return t
+}
+
+// fits reports whether the signature is that of another request.
+func (t *attempt) fits(change func(r *signature.Request)) bool {
+	r := t.request
+	change(&r)
+	return t.credentials.Verify(t.credential.MAC(), &r) == nil
+}
+
+// fitsKey reports whether the signature is that of this request under another
+// secret.
+func (t *attempt) fitsKey(k *signature.MACKey) bool {
+	return t.credentials.Verify(k, &t.request) == nil
+}
+
+func (t *attempt) fitsSecret(secret []byte) bool {
+	k, err := signature.NewMACKey(secret)
+	if errors.Is(err, signature.ErrEmptySecret) {
+		// HMAC pads with zero bytes: no bytes and one zero byte are one key.
+		k, err = signature.NewMACKey([]byte{0})
+	}
+	return err == nil && t.fitsKey(&k)
+}
+
+func (t *attempt) fitsTarget(target string) bool {
+	return target != t.request.Target && t.fits(func(r *signature.Request) { r.Target = target })
+}
+
+func (t *attempt) fitsHost(host string) bool {
+	return host != t.request.Host && t.fits(func(r *signature.Request) { r.Host = host })
+}
+
+func (t *attempt) fitsBody(body []byte) bool {
+	return t.fits(func(r *signature.Request) { r.Body.SHA256 = sha256.Sum256(body) })
+}
