@@ -1,0 +1,109 @@
+# make -f xcaddy.mk help
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+ifeq (,$(shell command -v go))
+$(error Go is not on the PATH: install Go 1.26 or newer from https://go.dev/dl/)
+endif
+
+# Without cgo, go-sqlite3 is a stub that fails at run time; xcaddy turns cgo off
+# unless the environment says otherwise.
+export CGO_ENABLED := 1
+
+MODULE := github.com/unknownpay/merchant-gateway
+CADDY_VERSION := $(shell go list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)
+XCADDY_VERSION := v0.4.5
+GOLANGCI_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
+
+# What "caddy build-info" says of this module: a tag, or a pseudo-version of the
+# commit, so that a running binary can be traced to its source.
+VERSION ?= $(shell git describe --tags --exact-match --match 'v*' 2>/dev/null \
+	|| TZ=UTC git show -s --date=format-local:%Y%m%d%H%M%S --abbrev=12 --format=v0.0.0-%cd-%h HEAD 2>/dev/null \
+	|| echo v0.0.0)
+
+# The tags leave out three databases of Caddy's step-ca dependency that nothing here
+# opens, as xcaddy does by default.
+BUILD_FLAGS := -trimpath -tags=nobadger,nomysql,nopgx '-ldflags=-s -w'
+
+CACHE := $(CURDIR)/.cache
+BIN := $(CURDIR)/bin
+XCADDY := $(BIN)/xcaddy-$(XCADDY_VERSION)
+GOLANGCI := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+
+# Packages in which goroutines meet; their tests run a second time under the race
+# detector.
+RACE_PACKAGES := ./caddymodule/... ./controlplane/...
+
+TESTFLAGS ?= -count=1
+FUZZTIME ?= 60s
+BENCHFLAGS ?=
+
+.PHONY: help build run test vet cover race lint bench fuzz clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# xcaddy compiles in a folder of its own. The -modfile makes it use this checkout
+# and exactly the versions of its go.mod and go.sum, so that what runs in production
+# is what the tests ran.
+build: $(XCADDY) ## build ./caddy with this module
+	@mkdir -p $(CACHE)/xcaddy
+	@cp go.mod go.sum $(CACHE)/xcaddy/
+	@go mod edit -module=caddy -require=$(MODULE)@$(VERSION) -replace=$(MODULE)=$(CURDIR) $(CACHE)/xcaddy/go.mod
+	@echo "building ./caddy: Caddy $(CADDY_VERSION), merchant gateway $(VERSION) (the first build takes minutes)"
+	@XCADDY_GO_BUILD_FLAGS="-modfile=$(CACHE)/xcaddy/go.mod $(BUILD_FLAGS)" \
+		$(XCADDY) build $(CADDY_VERSION) --output ./caddy \
+		--with $(MODULE)/caddymodule --replace $(MODULE)=. \
+		>$(CACHE)/xcaddy/log 2>&1 || { tail -n 40 $(CACHE)/xcaddy/log >&2; exit 1; }
+
+run: build ## start a demo: gateway, demo upstream and demo merchant on loopback
+	@exec ./tests/demo/run.sh ./caddy
+
+test: vet cover race ## everything CI runs
+
+vet:
+	go vet ./...
+
+# One invocation tests every package and counts, per package, the lines that the
+# whole suite reaches.
+cover:
+	@mkdir -p $(CACHE)
+	go test $(TESTFLAGS) -timeout=30m -coverpkg=./... -coverprofile=$(CACHE)/cover.out ./...
+	go run ./tests/structure/coverage $(CACHE)/cover.out
+
+race:
+	go test $(TESTFLAGS) -timeout=30m -race $(RACE_PACKAGES)
+
+lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint and govulncheck
+	$(GOLANGCI) run ./...
+	@$(GOVULNCHECK) ./... || { code=$$?; \
+		[ $$code -ne 3 ] || exit 1; \
+		echo "govulncheck did not run (exit status $$code): it needs the vulnerability database at https://vuln.go.dev" >&2; }
+
+bench: ## measure against bare reverse_proxy, print the figures
+	go run ./tests/bench $(BENCHFLAGS)
+
+fuzz: ## run every fuzz target for FUZZTIME (60s)
+	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \
+	while read -r package name; do \
+		echo "== $$name in $$package for $(FUZZTIME)"; \
+		go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) "$$package"; \
+	done
+
+clean: ## remove what the targets made, but not .data
+	rm -rf ./caddy $(BIN) $(CACHE)
+
+# A tool's version is part of its file's name, so a changed pin installs anew, and
+# its own go.sum decides what it is built from, not this module's.
+$(XCADDY): TOOL := github.com/caddyserver/xcaddy/cmd/xcaddy@$(XCADDY_VERSION)
+$(GOLANGCI): TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+$(GOVULNCHECK): TOOL := golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+$(XCADDY) $(GOLANGCI) $(GOVULNCHECK):
+	@mkdir -p $(BIN)
+	@echo "installing $(TOOL)"
+	@GOBIN=$@.new CGO_ENABLED=0 go install $(TOOL)
+	@mv $@.new/* $@ && rmdir $@.new
