@@ -25,7 +25,7 @@ func BenchmarkUpdate(b *testing.B) {
 			for range producers {
 				wg.Go(func() {
 					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
-						if err := insertNth(b.Context(), db, int(n)); err != nil {
+						if err := insert(b.Context(), db, int(n)); err != nil {
 							b.Error(err)
 						}
 					}
@@ -35,10 +35,6 @@ func BenchmarkUpdate(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")
 		})
 	}
-}
-
-func insertNth(ctx context.Context, s controlplane.Store, n int) error {
-	return s.Update(ctx, func(tx controlplane.Tx) error { return tx.InsertMerchant(ctx, storetest.Merchant(n)) })
 }
 
 // BenchmarkSnapshot streams what a gateway loads at start. STORE_BENCH_MERCHANTS

@@ -37,6 +37,7 @@ const (
 	faultFull
 	faultReadOnly
 	faultCorrupt
+	faultNotADatabase
 	faultIO
 )
 
@@ -52,6 +53,8 @@ func (f fault) unavailable() string {
 		return "the database is read-only; check the owner and mode of its file and directory"
 	case faultCorrupt:
 		return "the database file is damaged; stop the server and restore a backup"
+	case faultNotADatabase:
+		return "the file is not a SQLite database; check its path"
 	case faultIO:
 		return "the database cannot be read or written; check its disk"
 	default:

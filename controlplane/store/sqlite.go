@@ -75,13 +75,16 @@ func OpenSQLite(ctx context.Context, c SQLiteConfig) (*DB, error) {
 }
 
 func openLocked(ctx context.Context, path string, lock *instanceLock, c SQLiteConfig) (*DB, error) {
+	if err := checkOwner(ctx, path); err != nil {
+		return nil, err
+	}
 	if err := ensurePrivate(path); err != nil {
 		return nil, err
 	}
 	db := &DB{dialect: sqliteDialect{}, file: &sqliteFile{path: path, lock: lock}}
 	write := sql.OpenDB(sqliteConnector(writerDSN(path), c.maxPages))
 	write.SetMaxOpenConns(1)
-	schema, err := prepare(ctx, write)
+	schema, err := migrate(ctx, write, db.dialect)
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
@@ -105,20 +108,24 @@ func (db *DB) afterCommit(bumped bool) {
 	db.file.wal.check()
 }
 
-// prepare checks whose database it is before it changes anything in it.
-func prepare(ctx context.Context, write *sql.DB) (int64, error) {
-	if err := checkOwner(ctx, write); err != nil {
-		return 0, err
+// checkOwner refuses the database of another program before anything in it is
+// changed: a mistyped path must not end in its migration. A file that is empty or
+// not there is nobody's.
+func checkOwner(ctx context.Context, path string) error {
+	if fileSize(path) == 0 {
+		return nil
 	}
-	return migrate(ctx, write, sqliteDialect{})
+	db := sql.OpenDB(sqliteConnector(readerDSN(path), 0))
+	return errors.Join(owned(ctx, db), db.Close())
 }
 
-// checkOwner refuses the database of another program: a mistyped path must not
-// end in its migration.
-func checkOwner(ctx context.Context, db *sql.DB) error {
+func owned(ctx context.Context, db *sql.DB) error {
 	var id, tables int64
 	err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id)
-	if err == nil && id != applicationID {
+	if err == nil && id == applicationID {
+		return checkVersion(ctx, db)
+	}
+	if err == nil { // a first start may have ended between goose's table and ours
 		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table'
 			AND name NOT IN ('goose_db_version', 'sqlite_sequence')`).Scan(&tables)
 	}
@@ -129,6 +136,19 @@ func checkOwner(ctx context.Context, db *sql.DB) error {
 		return controlplane.Errorf(controlplane.CodeConflict, "the file is the SQLite database of another program; choose another path")
 	}
 	return nil
+}
+
+// checkVersion refuses a schema that this program does not know.
+func checkVersion(ctx context.Context, db *sql.DB) error {
+	var have int64
+	if err := db.QueryRowContext(ctx, `SELECT max(version_id) FROM goose_db_version`).Scan(&have); err != nil {
+		return explain(sqliteDialect{}, "read the schema version", err)
+	}
+	_, newest, err := migrator(db, sqliteDialect{})
+	if err == nil && have > newest {
+		err = newerSchema(have, newest)
+	}
+	return err
 }
 
 // ensurePrivate makes the file, or takes away what others may do with it. SQLite
@@ -240,8 +260,10 @@ func (sqliteDialect) fault(err error) fault {
 		return faultFull
 	case sqlite3.ErrReadonly, sqlite3.ErrPerm:
 		return faultReadOnly
-	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
+	case sqlite3.ErrCorrupt:
 		return faultCorrupt
+	case sqlite3.ErrNotADB:
+		return faultNotADatabase
 	case sqlite3.ErrIoErr, sqlite3.ErrCantOpen, sqlite3.ErrNomem, sqlite3.ErrInterrupt, sqlite3.ErrAbort:
 		return faultIO
 	}

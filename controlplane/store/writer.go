@@ -132,10 +132,11 @@ func (w *writer) commit(group []*change, results []error) (bumped bool, err erro
 	if err != nil {
 		return false, explain(w.dialect, "begin", err)
 	}
+	defer func() { err = errors.Join(err, undo(t)) }()
 	for i, c := range group {
 		b, err := w.apply(t, c, &results[i])
 		if err != nil {
-			return false, errors.Join(err, undo(t))
+			return false, err
 		}
 		bumped = bumped || b
 	}
@@ -145,8 +146,7 @@ func (w *writer) commit(group []*change, results []error) (bumped bool, err erro
 	return bumped, nil
 }
 
-// undo rolls back; a transaction that the database has already rolled back by
-// itself is no error.
+// undo rolls back a transaction that is not over yet.
 func undo(t *sql.Tx) error {
 	if err := t.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
 		return fmt.Errorf("roll back: %w", err)

@@ -1,0 +1,27 @@
+package store
+
+import "context"
+
+// Stats says how a database is doing.
+type Stats struct {
+	Path string `json:"path"`
+	// FileBytes and WALBytes are the sizes of the database and of its write-ahead
+	// log. The log is at most 64 MiB, unless a long View keeps it.
+	FileBytes     int64 `json:"file_bytes"`
+	WALBytes      int64 `json:"wal_bytes"`
+	SchemaVersion int64 `json:"schema_version"`
+	// Groups is the number of commits since the start, Updates that of the
+	// changes in them, LargestGroup the most that shared one.
+	Groups       int64 `json:"groups"`
+	Updates      int64 `json:"updates"`
+	LargestGroup int64 `json:"largest_group"`
+}
+
+// Stats returns the counters; it asks the file system, not the database.
+func (db *DB) Stats(context.Context) (Stats, error) {
+	w := db.writer
+	return Stats{
+		Path: db.file.path, FileBytes: fileSize(db.file.path), WALBytes: fileSize(db.file.path + "-wal"), SchemaVersion: db.file.schema,
+		Groups: w.groups.Load(), Updates: w.changes.Load(), LargestGroup: w.largest.Load(),
+	}, nil
+}
