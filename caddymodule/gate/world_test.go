@@ -70,7 +70,7 @@ func secretOf(keyID string) string {
 	if keyID == testKey {
 		return testSecret
 	}
-	return "the secret of " + keyID
+	return "LiveCanary/" + keyID
 }
 
 func merchantID(n byte) string {
