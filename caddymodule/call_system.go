@@ -1,0 +1,144 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/unknownpay/merchant-gateway/caddymodule/replay"
+	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/store"
+)
+
+// systemStatus is how the process that answers is doing.
+type systemStatus struct {
+	Version string `json:"version"`
+	Caddy   string `json:"caddy"`
+	// Revision is the newest in the database.
+	Revision int64       `json:"revision"`
+	Database store.Stats `json:"database"`
+	DataDir  string      `json:"data_dir"`
+	RootKey  string      `json:"root_key"`
+	// Gateway and Replay are missing when no server runs.
+	Gateway *gatewayStatus `json:"gateway,omitempty"`
+	Replay  *replayStatus  `json:"replay,omitempty"`
+}
+
+// gatewayStatus is about the snapshot that requests are decided by.
+type gatewayStatus struct {
+	Revision  int64 `json:"revision"`
+	Keys      int   `json:"keys"`
+	Merchants int   `json:"merchants"`
+	Bytes     int64 `json:"bytes"`
+	// AgeMS is how long ago, in milliseconds, the database last confirmed it.
+	AgeMS int64 `json:"age_ms"`
+	// UnreadableKeys are refused because their secrets do not open.
+	UnreadableKeys int `json:"unreadable_keys"`
+}
+
+// replayStatus is how full the memory of used nonces is.
+type replayStatus struct {
+	Live     int64 `json:"live"`
+	Capacity int64 `json:"capacity"`
+	// RefusedFull is the number of requests refused since the start because it
+	// was full.
+	RefusedFull int64 `json:"refused_full"`
+}
+
+type backupTo struct {
+	// To is an absolute path on the machine of the server.
+	To string `json:"to"`
+}
+
+type backupDone struct {
+	Path string `json:"path"`
+}
+
+func systemCalls() []call {
+	return []call{
+		newCall(controlplane.OpSystemStatus, statusCall),
+		newCall(controlplane.OpSystemBackup, backupCall),
+	}
+}
+
+func statusCall(ctx context.Context, n callNode, _ controlplane.Actor, _ struct{}) (out systemStatus, err error) {
+	out.Version = moduleVersion()
+	out.Caddy, _ = caddy.Version()
+	if out.Database, err = n.db.Stats(ctx); err != nil {
+		return out, err
+	}
+	err = n.db.View(ctx, func(tx controlplane.Tx) (err error) {
+		out.Revision, err = tx.Revision(ctx)
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	out.DataDir, err = n.config.store.directory()
+	if err != nil {
+		return out, err
+	}
+	if out.RootKey, err = n.config.rootPath(); err != nil {
+		return out, err
+	}
+	out.Gateway, out.Replay = n.gatewayStatus(), n.replayStatus()
+	return out, nil
+}
+
+func (n callNode) gatewayStatus() *gatewayStatus {
+	if n.follower == nil {
+		return nil
+	}
+	out := &gatewayStatus{UnreadableKeys: n.follower.Unreadable()}
+	if age, ok := n.follower.Age(time.Now()); ok {
+		out.AgeMS = age.Milliseconds()
+	}
+	if s := n.follower.Current(); s != nil {
+		stats := s.Stats()
+		out.Revision, out.Keys, out.Merchants, out.Bytes = stats.Revision, stats.Keys, stats.Merchants, stats.Bytes
+	}
+	return out
+}
+
+// replayStatus knows the store of this process; of one that several gateways
+// share, its own tools tell more.
+func (n callNode) replayStatus() *replayStatus {
+	m, ok := n.replay.(*replay.Memory)
+	if !ok {
+		return nil
+	}
+	s := m.Stats()
+	return &replayStatus{Live: s.Live, Capacity: s.Capacity, RefusedFull: s.Full}
+}
+
+// modulePath is how builds call this module.
+const modulePath = "github.com/unknownpay/merchant-gateway"
+
+func moduleVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == modulePath && m.Version != "" {
+			return m.Version
+		}
+	}
+	return "unknown"
+}
+
+func backupCall(ctx context.Context, n callNode, _ controlplane.Actor, in backupTo) (backupDone, error) {
+	if !filepath.IsAbs(in.To) {
+		return backupDone{}, controlplane.InvalidField("to", "must be an absolute path: the server writes the file")
+	}
+	err := n.db.Backup(ctx, in.To)
+	if err != nil && !errors.As(err, new(*controlplane.Error)) {
+		// Whatever else it is, it is about a path that the operator chose.
+		err = controlplane.InvalidField("to", "%v", err)
+	}
+	return backupDone{in.To}, err
+}

@@ -1,0 +1,145 @@
+package caddymodule
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/store"
+)
+
+func statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "status", Short: "Says how the gateway and its database are doing",
+		Long: `Says which versions run, where the data lies, which revision the gateway decides
+by, how old that is, and how full the memory of used nonces is. Without a
+running server it tells about the database alone.`,
+		Example: `  $ caddy merchants status`,
+	}
+	return leaf(cmd, nil, func(s *session) error {
+		return do(s, controlplane.OpSystemStatus, struct{}{}, showStatus)
+	})
+}
+
+func showStatus(p *printer, out systemStatus) {
+	p.row("Version", out.Version+" in Caddy "+out.Caddy)
+	p.row("Database", out.Database.Path)
+	p.row("Size", byteSize(out.Database.FileBytes)+", write-ahead log "+byteSize(out.Database.WALBytes))
+	p.row("Data directory", out.DataDir)
+	p.row("Root key", out.RootKey)
+	p.row("Revision", strconv.FormatInt(out.Revision, 10))
+	g := out.Gateway
+	if g == nil {
+		p.row("Gateway", "not running")
+		return
+	}
+	age := time.Duration(g.AgeMS) * time.Millisecond
+	p.row("Gateway", fmt.Sprintf("decides by revision %d, confirmed %s ago", g.Revision, age))
+	p.row("Snapshot", fmt.Sprintf("%d keys of %d merchants, %s", g.Keys, g.Merchants, byteSize(g.Bytes)))
+	if g.UnreadableKeys > 0 {
+		p.row("Unreadable", fmt.Sprintf("%d keys are refused: their secrets do not open; see the log of the server", g.UnreadableKeys))
+	}
+	if r := out.Replay; r != nil {
+		p.row("Nonces", fmt.Sprintf("%d of %d remembered, %d requests refused for want of room", r.Live, r.Capacity, r.RefusedFull))
+	}
+}
+
+func byteSize(bytes int64) string {
+	const kib = 1 << 10
+	switch {
+	case bytes < kib:
+		return fmt.Sprintf("%d B", bytes)
+	case bytes < kib*kib:
+		return fmt.Sprintf("%.1f KiB", float64(bytes)/kib)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(bytes)/kib/kib)
+}
+
+func backupCommand() *cobra.Command {
+	var to string
+	cmd := &cobra.Command{
+		Use: "backup --to <file>", Short: "Copies the database while the server runs",
+		Long: `Copies the database to a new file, mode 0600, while the server goes on. It is
+checked before it gets its name, and never overwrites a file. A running server
+writes it, as its own user.
+
+Secrets in it stay sealed. The root key is not in it: keep a copy of that file
+too, somewhere else.`,
+		Example: `  $ caddy merchants backup --to /var/backups/merchants-2026-01-31.db`,
+	}
+	cmd.Flags().StringVar(&to, "to", "", "File to make")
+	return leaf(cmd, []string{"to"}, func(s *session) error {
+		path, err := filepath.Abs(to)
+		if err != nil {
+			return err
+		}
+		return do(s, controlplane.OpSystemBackup, backupTo{path}, func(p *printer, out backupDone) { p.row("Backup", out.Path) })
+	})
+}
+
+// restored is the answer of a restore.
+type restored struct {
+	Database string `json:"database"`
+	// Replaced is where the database lies that was there before.
+	Replaced string `json:"replaced,omitempty"`
+	Revision int64  `json:"revision"`
+}
+
+func restoreCommand() *cobra.Command {
+	var from string
+	cmd := &cobra.Command{
+		Use: "restore --from <file>", Short: "Puts a backup in the place of the database",
+		Long: `Puts a backup in the place of the database, while the server is stopped. The
+backup is checked first, and the database that was there is kept beside it.
+
+Everything is as it was then: keys revoked since work again, users disabled
+since may sign in again, keys issued since are gone. Go through 'audit list' of
+the replaced database before you start the server.`,
+		Example: `  $ caddy merchants restore --from /var/backups/merchants-2026-01-31.db`,
+	}
+	cmd.Flags().StringVar(&from, "from", "", "Backup to restore")
+	return leaf(cmd, []string{"from"}, func(s *session) error {
+		out, err := s.restore(from)
+		if err != nil {
+			return err
+		}
+		s.note("Everything is as it was at the time of the backup: check keys and users that were revoked or disabled since.")
+		return printOwn(s, out, showRestored)
+	})
+}
+
+func showRestored(p *printer, out restored) {
+	p.row("Database", out.Database)
+	p.row("Replaced", orDash(out.Replaced))
+	p.row("Revision", strconv.FormatInt(out.Revision, 10))
+}
+
+// restore works on files, so there is nothing that a server could do.
+func (s *session) restore(from string) (out restored, err error) {
+	c, err := loadCommandConfig(s.config, s.adapter)
+	if err != nil {
+		return out, err
+	}
+	config, err := c.nodeConfig(s.context())
+	if err != nil {
+		return out, err
+	}
+	if err := ownFiles(config.store); err != nil {
+		return out, err
+	}
+	if out.Database, err = config.store.identity(); err != nil {
+		return out, err
+	}
+	if out.Replaced, err = store.RestoreSQLite(s.context(), from, out.Database, time.Now()); err != nil {
+		return out, err
+	}
+	out.Revision, err = c.tryOpen(s.context())
+	if err != nil {
+		err = fmt.Errorf("the backup is in place, but it does not open: %w; the replaced database is %s", err, orDash(out.Replaced))
+	}
+	return out, err
+}
