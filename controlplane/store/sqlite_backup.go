@@ -94,36 +94,26 @@ func restoreLocked(ctx context.Context, from, to, kept string) (string, error) {
 	return kept, publish(temp, to)
 }
 
-// keepReplaced gives the database at path a second name. It never takes the first
-// one away: a crash here must not leave the path empty, or the next start would
-// make a new database there.
+// keepReplaced gives the database at path a second name, and returns that unless
+// there was none. It never takes the first name away: a crash here must not leave
+// the path empty, or the next start would make a new database there.
 func keepReplaced(ctx context.Context, path, kept string) (string, error) {
 	foldLog(ctx, path)
+	replaced := kept
 	switch err := os.Link(path, kept); {
 	case errors.Is(err, fs.ErrNotExist):
-		kept = ""
+		replaced = ""
 	case err != nil:
 		return "", err
 	}
 	// A log that is still there belongs to a database too damaged to open. SQLite
 	// would play it into the restored one.
 	for _, suffix := range []string{"-wal", "-shm"} {
-		if err := moveLog(path+suffix, kept, suffix); err != nil {
+		if err := os.Rename(path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
 	}
-	return kept, nil
-}
-
-func moveLog(log, kept, suffix string) error {
-	err := os.Remove(log)
-	if kept != "" {
-		err = os.Rename(log, kept+suffix)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return replaced, nil
 }
 
 // foldLog empties the write-ahead log of a database that was not closed. That it
@@ -133,7 +123,7 @@ func foldLog(ctx context.Context, path string) {
 		return
 	}
 	db := sql.OpenDB(sqliteConnector(sqliteDSN(path, url.Values{"mode": {"rw"}}), 0))
-	defer db.Close() // the last connection to close folds the log in
+	defer db.Close()                                                 // the last connection to close folds the log in
 	_, _ = db.ExecContext(ctx, `SELECT count(*) FROM sqlite_schema`) // opens the file; see above for the error
 }
 
