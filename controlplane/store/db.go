@@ -52,7 +52,7 @@ func (db *DB) View(ctx context.Context, fn func(controlplane.Tx) error) error {
 func view(t *tx, fn func(controlplane.Tx) error) (err error) {
 	defer func() {
 		t.over.Store(true)
-		err = errors.Join(err, undo(t.sql))
+		err = undo(t.sql, err)
 	}()
 	return fn(t)
 }

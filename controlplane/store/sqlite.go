@@ -3,20 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-
-	"github.com/mattn/go-sqlite3"
-	"github.com/pressly/goose/v3"
-
-	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
 // SQLiteConfig says where an embedded database is.
@@ -31,17 +21,7 @@ type SQLiteConfig struct {
 	maxPages int
 }
 
-const (
-	defaultReaders = 4
-	// busyTimeout is how long, in milliseconds, a statement waits for another
-	// program that has the file locked.
-	busyTimeout = 5000
-	// applicationID, "unkg", tells our databases from other programs'.
-	applicationID = 0x756e6b67
-	// autoCheckpoint is in pages of 4 KiB. SQLite's own 1,000 stalls the writer
-	// 4–14 ms each time.
-	autoCheckpoint = 10_000
-)
+const defaultReaders = 4
 
 // sqliteFile is what of an open SQLite database is not SQL.
 type sqliteFile struct {
@@ -108,49 +88,6 @@ func (db *DB) afterCommit(bumped bool) {
 	db.file.wal.check()
 }
 
-// checkOwner refuses the database of another program before anything in it is
-// changed: a mistyped path must not end in its migration. A file that is empty or
-// not there is nobody's.
-func checkOwner(ctx context.Context, path string) error {
-	if fileSize(path) == 0 {
-		return nil
-	}
-	db := sql.OpenDB(sqliteConnector(readerDSN(path), 0))
-	return errors.Join(owned(ctx, db), db.Close())
-}
-
-func owned(ctx context.Context, db *sql.DB) error {
-	var id, tables int64
-	err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id)
-	if err == nil && id == applicationID {
-		return checkVersion(ctx, db)
-	}
-	if err == nil { // a first start may have ended between goose's table and ours
-		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table'
-			AND name NOT IN ('goose_db_version', 'sqlite_sequence')`).Scan(&tables)
-	}
-	if err != nil {
-		return explain(sqliteDialect{}, "open the database", err)
-	}
-	if tables > 0 {
-		return controlplane.Errorf(controlplane.CodeConflict, "the file is the SQLite database of another program; choose another path")
-	}
-	return nil
-}
-
-// checkVersion refuses a schema that this program does not know.
-func checkVersion(ctx context.Context, db *sql.DB) error {
-	var have int64
-	if err := db.QueryRowContext(ctx, `SELECT max(version_id) FROM goose_db_version`).Scan(&have); err != nil {
-		return explain(sqliteDialect{}, "read the schema version", err)
-	}
-	_, newest, err := migrator(db, sqliteDialect{})
-	if err == nil && have > newest {
-		err = newerSchema(have, newest)
-	}
-	return err
-}
-
 // ensurePrivate makes the file, or takes away what others may do with it. SQLite
 // gives its write-ahead log the mode of the database.
 func ensurePrivate(path string) error {
@@ -161,111 +98,3 @@ func ensurePrivate(path string) error {
 	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
-// SQLitePath returns the one absolute path, without symbolic links, by which a
-// database is known. It changes nothing on disk, and the file need not exist.
-func SQLitePath(path string) (string, error) {
-	if path == "" || strings.ContainsRune(path, 0) {
-		return "", controlplane.InvalidField("path", "the path of the database is %q; give the path of a file", path)
-	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("path of the database: %w", err)
-	}
-	return resolve(abs)
-}
-
-// resolve follows the links of as much of path as exists.
-func resolve(path string) (string, error) {
-	real, err := filepath.EvalSymlinks(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return real, err
-	}
-	dir, err := resolve(filepath.Dir(path))
-	return filepath.Join(dir, filepath.Base(path)), err
-}
-
-// A DSN carries what every connection of a pool must have; a PRAGMA run once
-// would reach one of them.
-func writerDSN(path string) string {
-	return sqliteDSN(path, url.Values{
-		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_txlock": {"immediate"},
-		"_foreign_keys": {"1"}, "_recursive_triggers": {"1"}, "_cache_size": {"-65536"},
-	})
-}
-
-func readerDSN(path string) string {
-	return sqliteDSN(path, url.Values{"mode": {"ro"}, "_query_only": {"1"}, "_txlock": {"deferred"}, "_cache_size": {"-8192"}})
-}
-
-func sqliteDSN(path string, v url.Values) string {
-	v.Set("_busy_timeout", strconv.Itoa(busyTimeout))
-	v.Set("_stmt_cache_size", "64")
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
-}
-
-// sqliteConnector opens connections without a driver registered by name, of which
-// a program has only one set.
-func sqliteConnector(dsn string, maxPages int) driver.Connector {
-	pragmas := []string{
-		fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, autoCheckpoint),
-		// Sorting must not spill rows into a directory that others can read.
-		`PRAGMA temp_store = MEMORY`,
-		`PRAGMA trusted_schema = OFF`,
-	}
-	if maxPages > 0 {
-		pragmas = append(pragmas, fmt.Sprintf(`PRAGMA max_page_count = %d`, maxPages))
-	}
-	return connector{dsn, &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
-		_, err := c.Exec(strings.Join(pragmas, ";"), nil)
-		return err
-	}}}
-}
-
-type connector struct {
-	dsn    string
-	driver *sqlite3.SQLiteDriver
-}
-
-func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
-func (c connector) Driver() driver.Driver                        { return c.driver }
-
-type sqliteDialect struct{}
-
-func (sqliteDialect) migrations() (goose.Dialect, fs.FS, error) {
-	files, err := fs.Sub(migrationFiles, "migrations/sqlite")
-	return goose.DialectSQLite3, files, err
-}
-
-// headLock is empty: there is one writer.
-func (sqliteDialect) headLock() string { return "" }
-
-// announce has nothing to do: the instance lock says that nobody else listens.
-func (sqliteDialect) announce(context.Context, *sql.Tx) error { return nil }
-
-func (sqliteDialect) fault(err error) fault {
-	var e sqlite3.Error
-	if !errors.As(err, &e) {
-		return faultOther
-	}
-	switch e.ExtendedCode {
-	case sqlite3.ErrConstraintUnique, sqlite3.ErrConstraintPrimaryKey, sqlite3.ErrConstraintRowID:
-		return faultDuplicate
-	case sqlite3.ErrConstraintForeignKey:
-		return faultMissing
-	}
-	switch e.Code {
-	case sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrProtocol:
-		return faultBusy
-	case sqlite3.ErrFull:
-		return faultFull
-	case sqlite3.ErrReadonly, sqlite3.ErrPerm:
-		return faultReadOnly
-	case sqlite3.ErrCorrupt:
-		return faultCorrupt
-	case sqlite3.ErrNotADB:
-		return faultNotADatabase
-	case sqlite3.ErrIoErr, sqlite3.ErrCantOpen, sqlite3.ErrNomem, sqlite3.ErrInterrupt, sqlite3.ErrAbort:
-		return faultIO
-	}
-	return faultOther
-}

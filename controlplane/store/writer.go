@@ -132,7 +132,7 @@ func (w *writer) commit(group []*change, results []error) (bumped bool, err erro
 	if err != nil {
 		return false, explain(w.dialect, "begin", err)
 	}
-	defer func() { err = errors.Join(err, undo(t)) }()
+	defer func() { err = undo(t, err) }()
 	for i, c := range group {
 		b, err := w.apply(t, c, &results[i])
 		if err != nil {
@@ -146,12 +146,13 @@ func (w *writer) commit(group []*change, results []error) (bumped bool, err erro
 	return bumped, nil
 }
 
-// undo rolls back a transaction that is not over yet.
-func undo(t *sql.Tx) error {
-	if err := t.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
-		return fmt.Errorf("roll back: %w", err)
+// undo rolls back a transaction that is not over yet, and returns err, as it is,
+// unless that fails too.
+func undo(t *sql.Tx, err error) error {
+	if failed := t.Rollback(); failed != nil && !errors.Is(failed, sql.ErrTxDone) {
+		return errors.Join(err, fmt.Errorf("roll back: %w", failed))
 	}
-	return nil
+	return err
 }
 
 // apply makes one change inside a savepoint, so that its failure undoes nothing

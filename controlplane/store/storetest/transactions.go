@@ -19,6 +19,12 @@ func transactionContract() []contract {
 			if !errors.Is(err, stop) {
 				k.Fatal(err)
 			}
+			if got := k.try(func(context.Context, controlplane.Tx) error { return stop }); got != stop { //nolint:errorlint // the very value is promised
+				k.Fatal(got)
+			}
+			if got := k.store.View(k.Context(), func(controlplane.Tx) error { return stop }); got != stop { //nolint:errorlint // the very value is promised
+				k.Fatal(got)
+			}
 			same(k, merchants(k, controlplane.MerchantFilter{}), nil)
 			same(k, revision(k), 0)
 		}},
