@@ -17,8 +17,8 @@ const (
 	markName  = "mark"
 	markMagic = "UNKMARK1"
 
-	// markLead is how far ahead, in seconds, the mark is pushed. It is also for how long after a
-	// crash requests are refused whose clients' clocks are right.
+	// markLead is how far ahead of the newest timestamp, in seconds, the mark is pushed. It is also
+	// how long after a crash requests are refused, when no client's clock runs ahead.
 	markLead = 2
 	// renewEvery is short enough that a mark of markLead never runs out between two looks.
 	renewEvery = 500 * time.Millisecond
@@ -76,7 +76,7 @@ func readMark(d disk) (markRecord, error) {
 type mark struct {
 	file   file
 	epoch  epoch
-	latest func() int64  // the clock or, when that is ahead of it, the newest timestamp
+	newest func() int64  // newest timestamp accepted; not the clock, whose jump ahead would stay on disk
 	high   atomic.Int64  // durable
 	used   atomic.Bool   // since the last look of the renewer
 	turn   chan struct{} // holds a token while somebody writes; a channel, so that waiting ends with ctx
@@ -85,8 +85,8 @@ type mark struct {
 }
 
 // newMark continues r, the content of f, and starts the renewer.
-func newMark(f file, r markRecord, latest func() int64) *mark {
-	k := &mark{file: f, epoch: r.epoch, latest: latest, turn: make(chan struct{}, 1), quit: make(chan struct{})}
+func newMark(f file, r markRecord, newest func() int64) *mark {
+	k := &mark{file: f, epoch: r.epoch, newest: newest, turn: make(chan struct{}, 1), quit: make(chan struct{})}
 	k.high.Store(r.high)
 	k.done.Go(k.run)
 	return k
@@ -100,7 +100,7 @@ func (k *mark) cover(ctx context.Context, timestamp int64) error {
 	if timestamp <= k.high.Load() {
 		return nil
 	}
-	return k.push(ctx, timestamp, max(k.latest(), timestamp)+markLead)
+	return k.push(ctx, timestamp, timestamp+markLead)
 }
 
 // push makes the mark at least need, by writing target. Those who waited for a writer that went far
@@ -143,7 +143,7 @@ func (k *mark) renew() {
 	if !k.used.Swap(false) {
 		return
 	}
-	target := k.latest() + markLead
+	target := k.newest() + markLead
 	if err := k.push(context.Background(), target, target); err != nil {
 		// Nothing is lost: the next request beyond the mark pushes it itself and reports the error.
 		k.used.Store(true)

@@ -57,7 +57,8 @@ type MemoryOptions struct {
 // All of its safety hangs on one number, the floor: whatever this store or an earlier process has
 // accepted and no longer remembers has a timestamp at or below it, and Use refuses those. Time
 // only moves the floor to where bucket after bucket of nonces has outlived its retention; a clock
-// set back, a longer skew after a reload or a lost state file therefore cannot bring a nonce back.
+// set back, a longer skew after a reload or a lost state file therefore cannot make a signed request
+// pass twice.
 type Memory struct {
 	*table
 	key      sipKey
@@ -112,7 +113,7 @@ func openMemory(o MemoryOptions, d disk) (*Memory, error) {
 	if err := m.SetCapacity(o.Capacity); err != nil {
 		return nil, err
 	}
-	if err := m.recover(o.Random); err != nil {
+	if err := m.comeUp(o.Random); err != nil {
 		return nil, fmt.Errorf("start replay store: %w", err)
 	}
 	return m, nil
@@ -122,9 +123,12 @@ func openMemory(o MemoryOptions, d disk) (*Memory, error) {
 // concurrent calls with one pair, exactly one is told fresh. timestamp is the signed one and expires
 // the second until which the pair must be remembered, 1 to 3,600 seconds later; both Unix seconds.
 //
-// Any error means not accepted: ErrRange when the timestamp is at or below NotBefore, newer than
-// any before and more than MaxAhead in the future, or expires is absurd; ErrFull, ErrUnavailable when the disk fails or ctx
-// ends while waiting for it, ErrClosed.
+// Any error means not accepted: ErrRange when the timestamp is at or below NotBefore, or newer than
+// any before and more than MaxAhead in the future, or expires is absurd; ErrFull; ErrUnavailable when
+// the disk fails or ctx ends while waiting for it; ErrClosed.
+//
+// Let expires follow from the timestamp (timestamp + 2 × skew), not from the time of arrival: the
+// longest distance between the two is how long every nonce is kept.
 func (m *Memory) Use(ctx context.Context, keyID, nonce string, timestamp, expires int64) (fresh bool, err error) {
 	if timestamp < 1 || timestamp > math.MaxUint32 {
 		return false, ErrRange

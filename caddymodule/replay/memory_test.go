@@ -109,6 +109,23 @@ func TestNonceLivesUntilItExpiresAndTheStoreNeverForgetsThat(t *testing.T) {
 	}
 }
 
+func TestBucketsExpireOneByOne(t *testing.T) {
+	m, c := newVolatile(t, 100)
+	for i := range int64(4) {
+		want(t, m, strconv.FormatInt(i, 10), epochStart+i*bucketSeconds, fresh)
+	}
+	for i := range int64(4) {
+		c.at(epochStart + keep + i*bucketSeconds + bucketSeconds - 1)
+		if live := m.Stats().Live; live != 4-i {
+			t.Errorf("%d live in the last second of bucket %d, want %d", live, i, 4-i)
+		}
+		c.add(1)
+		if live := m.Stats().Live; live != 3-i {
+			t.Errorf("%d live after bucket %d, want %d", live, i, 3-i)
+		}
+	}
+}
+
 func TestUseRefusesWhatItCannotVouchFor(t *testing.T) {
 	for name, times := range map[string]struct{ timestamp, expires int64 }{
 		"zero":                       {0, keep},

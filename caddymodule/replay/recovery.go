@@ -35,14 +35,11 @@ type Recovery struct {
 	Reason    error // why the start is unclean; otherwise nil
 }
 
-func (m *Memory) recover(random io.Reader) error {
-	floor := max(m.clock().Unix()-1, 0)
+func (m *Memory) comeUp(random io.Reader) error {
+	now := m.clock().Unix()
 	if m.disk == nil {
-		if err := m.drawKey(random); err != nil {
-			return err
-		}
-		m.conclude(Recovery{Start: FirstStart, NotBefore: floor})
-		return nil
+		m.conclude(Recovery{NotBefore: max(now-1, 0)})
+		return m.drawKey(random)
 	}
 	last, markErr := readMark(m.disk)
 	if err := unreadable(markErr); err != nil {
@@ -52,18 +49,7 @@ func (m *Memory) recover(random io.Reader) error {
 	if err := unreadable(stateErr); err != nil {
 		return err
 	}
-	found := Recovery{NotBefore: floor}
-	switch {
-	case errors.Is(markErr, fs.ErrNotExist) && errors.Is(stateErr, fs.ErrNotExist):
-		last.high = floor
-	case markErr != nil:
-		last.high = floor + 1 + MaxAhead
-		found = Recovery{Start: UncleanStart, NotBefore: last.high, Reason: fmt.Errorf("read mark: %w", markErr)}
-	case stateErr != nil:
-		found = Recovery{Start: UncleanStart, NotBefore: last.high, Reason: fmt.Errorf("read nonces: %w", stateErr)}
-	default:
-		found = Recovery{Start: CleanStart, NotBefore: m.floor.Load(), Nonces: m.live.Load()}
-	}
+	found := m.assess(now, last.high, markErr, stateErr)
 	if found.Start != CleanStart {
 		m.table = new(table) // may hold records of a file that proved damaged
 		m.live.Store(0)
@@ -72,11 +58,20 @@ func (m *Memory) recover(random io.Reader) error {
 			return err
 		}
 	}
-	if err := m.begin(random, last.high); err != nil {
-		return err
-	}
 	m.conclude(found)
-	return nil
+	return m.begin(random, max(last.high, found.NotBefore))
+}
+
+func (m *Memory) assess(now, high int64, markErr, stateErr error) Recovery {
+	switch {
+	case errors.Is(markErr, fs.ErrNotExist) && errors.Is(stateErr, fs.ErrNotExist):
+		return Recovery{NotBefore: max(now-1, 0)}
+	case markErr != nil:
+		return Recovery{Start: UncleanStart, NotBefore: now + MaxAhead, Reason: fmt.Errorf("read mark: %w", markErr)}
+	case stateErr != nil:
+		return Recovery{Start: UncleanStart, NotBefore: high, Reason: fmt.Errorf("read nonces: %w", stateErr)}
+	}
+	return Recovery{Start: CleanStart, NotBefore: m.floor.Load(), Nonces: m.live.Load()}
 }
 
 func (m *Memory) conclude(r Recovery) {
@@ -105,7 +100,7 @@ func (m *Memory) begin(random io.Reader, high int64) error {
 	if err != nil {
 		return fmt.Errorf("open mark: %w", err)
 	}
-	m.mark = newMark(f, r, func() int64 { return max(m.clock().Unix(), m.newest.Load()) })
+	m.mark = newMark(f, r, m.newest.Load)
 	return nil
 }
 

@@ -1,11 +1,13 @@
 package replay
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -81,6 +83,61 @@ func TestFloorSurvivesAGracefulRestart(t *testing.T) {
 	m = newDurable(t, dir, c)
 	wantStart(t, m, CleanStart, floor)
 	want(t, m, "a", epochStart, ErrRange)
+}
+
+func TestStopUnderLoadSavesAllThatWasAccepted(t *testing.T) {
+	for range 10 {
+		dir, c := t.TempDir(), newClock()
+		m := newDurable(t, dir, c)
+		var accepted sync.Map
+		var all sync.WaitGroup
+		started := make(chan struct{}, 4)
+		for worker := range 4 {
+			all.Go(func() {
+				for i := 0; ; i++ {
+					if i == 200 {
+						started <- struct{}{}
+					}
+					nonce, timestamp := strconv.Itoa(worker)+"/"+strconv.Itoa(i), epochStart+int64(i)
+					raise(&c.second, timestamp) // buckets expire meanwhile
+					got, err := m.Use(context.Background(), "key", nonce, timestamp, timestamp+30)
+					if errors.Is(err, ErrClosed) {
+						return
+					}
+					if got && err == nil {
+						accepted.Store(nonce, timestamp)
+					}
+				}
+			})
+		}
+		for range cap(started) {
+			<-started
+		}
+		shut(t, m)
+		all.Wait()
+		m = newDurable(t, dir, c)
+		if r := m.Recovery(); r.Start != CleanStart {
+			t.Fatal(r)
+		}
+		for nonce, timestamp := range accepted.Range {
+			if got, _ := m.Use(context.Background(), "key", nonce.(string), timestamp.(int64), timestamp.(int64)+30); got {
+				t.Errorf("%s accepted again", nonce)
+			}
+		}
+	}
+}
+
+func TestRetentionSurvivesAGracefulRestart(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	m := newDurable(t, dir, c)
+	if got, err := m.Use(context.Background(), "key", "a", epochStart, epochStart+1800); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	shut(t, m)
+	m = newDurable(t, dir, c)
+	c.add(1700)
+	want(t, m, "b", c.unix(), fresh)
+	want(t, m, "a", epochStart, replayed)
 }
 
 func TestLoweredCapacityLosesNoNonceOverARestart(t *testing.T) {
@@ -194,6 +251,10 @@ func TestDamageIsAnUncleanStart(t *testing.T) {
 			}
 			c.at(test.want + 1)
 			want(t, m, "0", c.unix(), fresh)
+			c.add(keep + 2*bucketSeconds)
+			if live := m.Stats().Live; live != 0 {
+				t.Errorf("%d live after all expired", live)
+			}
 		})
 	}
 }

@@ -28,13 +28,15 @@ type stateHeader struct {
 	Count     uint64
 }
 
-// writeState writes the closed store: no record is added while it runs.
+// writeState writes the closed store. It holds back advance, so that floor, count and records agree.
 func (m *Memory) writeState(w io.Writer) error {
+	m.retiring.Lock()
+	defer m.retiring.Unlock()
 	sum := sha256.New()
 	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 	h := stateHeader{
 		Epoch: m.mark.epoch, K0: m.key.k0, K1: m.key.k1,
-		Floor: m.floor.Load(), Retention: m.retention.Load(), Count: uint64(m.live.Load()),
+		Floor: m.floor.Load(), Retention: m.retention.Load(), Count: m.settle(),
 	}
 	copy(h.Magic[:], stateMagic)
 	// A bufio.Writer keeps its first error for Flush.
@@ -49,9 +51,19 @@ func (m *Memory) writeState(w io.Writer) error {
 	return err
 }
 
+// settle waits for every Use that was let in before the store closed and counts the live records.
+// Nothing changes the shards afterwards.
+func (m *Memory) settle() (count uint64) {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.Lock()
+		count += uint64(s.live)
+		s.Unlock()
+	}
+	return count
+}
+
 func (s *shard) write(out *bufio.Writer, floor uint32) {
-	s.Lock() // waits for the last Use that was let in before the store closed
-	defer s.Unlock()
 	for i := range s.segments {
 		for r := range s.segments[i].live(floor) {
 			d := r.key()

@@ -122,8 +122,7 @@ func (s *shard) fit(g *segment, floor uint32) {
 
 func (s *shard) rebuild(g *segment, floor uint32) {
 	live := 0
-	for r := range g.live(floor) {
-		_ = r
+	for range g.live(floor) {
 		live++
 	}
 	old := *g
