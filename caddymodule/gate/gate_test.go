@@ -88,11 +88,13 @@ func TestEveryCode(t *testing.T) {
 		{name: "both schemes", code: AuthMalformed, change: header("Signature", "sig=:AA==:"), details: []string{"reason=mixed_schemes"}},
 		{name: "nominated", code: AuthMalformed, change: header("Connection", "keep-alive, X-Unk_Merchant.ID"), details: []string{"header=Connection", "reason=nominated"}},
 		{name: "nominated signature", code: AuthMalformed, change: header("Connection", "close", "signature-input"), details: []string{"header=Connection"}},
+		{name: "nominated idempotency", code: AuthMalformed, change: header("Connection", "idempotency-KEY"), details: []string{"reason=nominated"}},
 		{name: "trailer", code: AuthMalformed, change: func(c *call) { c.Trailer = http.Header{"X_unk_key_id": nil} }, details: []string{"header=Trailer", "reason=nominated"}},
 		{name: "upgrade", code: AuthMalformed, change: header("Upgrade", "websocket"), details: []string{"header=Upgrade"}},
 		{name: "connect", code: AuthMalformed, change: func(c *call) { c.Method = "CONNECT" }, details: []string{"reason=method"}},
 		{name: "host against authority", code: AuthMalformed, change: header("Host", "other.example.com"), details: []string{"header=Host", "reason=conflict"}},
 		{name: "two hosts", code: AuthMalformed, change: header("Host", "API.example.com", "b.example.com"), details: []string{"reason=conflict"}},
+		{name: "bad host in cleartext", code: AuthMalformed, change: func(c *call) { c.Host, c.TLS = "api.example.com:0", false }, details: []string{"header=Host"}},
 		{name: "bad host", code: AuthMalformed, change: func(c *call) { c.Host = "a b" }, details: []string{"header=Host", "reason=syntax"}, words: "The host must be"},
 		{name: "absolute form", code: AuthMalformed, change: func(c *call) { c.Target = "https://api.example.com/v1/payments" }, details: []string{"reason=target"}},
 		{name: "asterisk form", code: AuthMalformed, change: func(c *call) { c.Method, c.Target = "OPTIONS", "*" }, details: []string{"reason=target"}},
@@ -165,7 +167,7 @@ func TestEveryCode(t *testing.T) {
 		t.Errorf("%+v", refusal)
 	}
 	seen[RequestReplayed] = true                                  // TestGoodRequestPassesOnce
-	seen[CoverageInsufficient], seen[DigestMismatch] = true, true // TestRFC9421
+	seen[CoverageInsufficient], seen[DigestMismatch] = true, true // rfc9421_test.go
 	for _, info := range Codes() {
 		if !seen[info.Code] {
 			t.Errorf("%s was not produced", info.Code)

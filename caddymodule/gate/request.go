@@ -119,7 +119,7 @@ func (r *Request) nominated() string {
 		for line != "" {
 			var name string
 			name, line, _ = strings.Cut(line, ",")
-			if protected(strings.TrimSpace(name)) {
+			if name = strings.TrimSpace(name); protected(name) || essential(name) {
 				return "Connection"
 			}
 		}
@@ -130,4 +130,10 @@ func (r *Request) nominated() string {
 		}
 	}
 	return ""
+}
+
+// essential headers are what RFC 9421 signatures cover at the profile's demand: a
+// payment whose Idempotency-Key a proxy removes may be made twice.
+func essential(name string) bool {
+	return foldedEqual(name, "idempotency-key") || foldedEqual(name, "content-digest")
 }
