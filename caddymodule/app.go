@@ -23,6 +23,8 @@ const (
 	firstSnapshot = 10 * time.Second
 	// drainTimeout is how long a stop waits for requests that are being verified.
 	drainTimeout = 5 * time.Second
+
+	defaultBodyBudget = 256 << 20
 )
 
 // App holds the merchants: the database of the control plane, the keyring that
@@ -53,6 +55,13 @@ type App struct {
 	// Default: false.
 	AllowPrivateRanges bool `json:"allow_private_ranges,omitempty"`
 
+	// How many bytes of memory the bodies of requests that are being verified or
+	// forwarded may take, over all routes. A request whose body does not fit is
+	// refused with 503 AUTH_UNAVAILABLE.
+	//
+	// Default: 268435456 (256 MiB).
+	BodyBudget int64 `json:"body_budget,omitempty"`
+
 	store  storeGuest
 	replay replayGuest
 	logger *zap.Logger
@@ -82,9 +91,23 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.loadGuests(ctx); err != nil {
 		return err
 	}
-	a.dataSettings = &dataSettings{logger: a.logger}
+	if a.BodyBudget == 0 {
+		a.BodyBudget = defaultBodyBudget
+	}
+	a.dataSettings = &dataSettings{logger: a.logger, bodyBudget: a.BodyBudget}
 	a.nonceSettings = &nonceSettings{guest: a.replay}
-	return a.takeSlots()
+	if err := a.takeSlots(); err != nil {
+		return err
+	}
+	return a.data.metrics.register(ctx.GetMetricsRegistry(), newStateCollector(a))
+}
+
+// Validate refuses what could not work.
+func (a *App) Validate() error {
+	if a.BodyBudget < 1<<20 {
+		return fmt.Errorf("body_budget is %d bytes; it needs room for at least one body: give 1MiB or more", a.BodyBudget)
+	}
+	return nil
 }
 
 func (a *App) loadGuests(ctx caddy.Context) error {
@@ -198,6 +221,14 @@ func (a *App) node() *node {
 	return &mine
 }
 
+// snapshot is what requests are decided by, nil when there is none.
+func (a *App) snapshot() *controlplane.Snapshot {
+	if n := a.data.open.Load(); n != nil {
+		return n.follower.Current()
+	}
+	return nil
+}
+
 // Stop takes back what this configuration lent to the open data. Requests in
 // flight go on.
 func (a *App) Stop() error {
@@ -269,5 +300,6 @@ func defaultRootPath(s storeGuest) (string, error) {
 var (
 	_ caddy.App          = (*App)(nil)
 	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.Validator    = (*App)(nil)
 	_ caddy.CleanerUpper = (*App)(nil)
 )

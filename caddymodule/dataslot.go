@@ -4,9 +4,12 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/unknownpay/merchant-gateway/caddymodule/gate"
 )
 
 // dataSlot is the place in the pool for the open data of one database. Provision
@@ -16,6 +19,8 @@ import (
 type dataSlot struct {
 	open    atomic.Pointer[node]
 	opening sync.Mutex
+	metrics *metrics
+	bodies  bodies
 
 	tenants tenants[dataSettings]
 }
@@ -23,11 +28,13 @@ type dataSlot struct {
 // dataSettings are what a started configuration lends to the data.
 type dataSettings struct {
 	logger *zap.Logger
+	// bodyBudget is in bytes.
+	bodyBudget int64
 }
 
 // takeDataSlot adds a reference; giveBack removes it.
 func takeDataSlot(id dataID) (*dataSlot, error) {
-	v, _, err := pool.LoadOrNew(id, func() (caddy.Destructor, error) { return new(dataSlot), nil })
+	v, _, err := pool.LoadOrNew(id, func() (caddy.Destructor, error) { return &dataSlot{metrics: newMetrics()}, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +53,7 @@ func (s *dataSlot) start(ctx context.Context, c nodeConfig, set *dataSettings) (
 		}
 	}
 	s.tenants.enter(set)
+	s.bodies.budget.limit.Store(set.bodyBudget)
 	if s.open.Load() == nil {
 		n.follow(s.report)
 		s.open.Store(n)
@@ -54,7 +62,20 @@ func (s *dataSlot) start(ctx context.Context, c nodeConfig, set *dataSettings) (
 }
 
 // stop takes the settings back. The data stays open for other configurations.
-func (s *dataSlot) stop(set *dataSettings) { s.tenants.leave(set) }
+func (s *dataSlot) stop(set *dataSettings) {
+	s.tenants.leave(set)
+	if stays := s.tenants.newest(); stays != nil {
+		s.bodies.budget.limit.Store(stays.bodyBudget)
+	}
+}
+
+// accepted takes note of a request that passed.
+func (s *dataSlot) accepted(f *gate.Facts, at time.Time) {
+	s.metrics.accepted(f.Environment)
+	if n := s.open.Load(); n != nil {
+		n.usage.note(f.KeyID, f.AllowlistRow, at, f.ClientIP)
+	}
+}
 
 // report logs by whichever configuration is in force.
 func (s *dataSlot) report(what string, err error) {
@@ -69,7 +90,9 @@ func (s *dataSlot) report(what string, err error) {
 func (s *dataSlot) Destruct() error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
-	if n := s.open.Load(); n != nil {
+	// Requests that are still on their way find nothing, rather than a snapshot that
+	// nobody keeps up to date.
+	if n := s.open.Swap(nil); n != nil {
 		return n.close()
 	}
 	return nil

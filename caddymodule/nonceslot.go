@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -69,11 +70,31 @@ func (s *nonceSlot) store() nonces {
 	return nil
 }
 
+var errNoNonces = errors.New("the replay store is not open")
+
+// Use records a nonce in the open store.
+func (s *nonceSlot) Use(ctx context.Context, keyID, nonce string, timestamp, expires int64) (bool, error) {
+	open := s.open.Load()
+	if open == nil {
+		return false, errNoNonces
+	}
+	return (*open).Use(ctx, keyID, nonce, timestamp, expires)
+}
+
+// NotBefore is that of the open store.
+func (s *nonceSlot) NotBefore() int64 {
+	open := s.open.Load()
+	if open == nil {
+		return 0 // Use will tell
+	}
+	return (*open).NotBefore()
+}
+
 // Destruct closes the store and so writes the nonces down for the next start.
 func (s *nonceSlot) Destruct() error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
-	if open := s.open.Load(); open != nil {
+	if open := s.open.Swap(nil); open != nil {
 		return (*open).Close()
 	}
 	return nil

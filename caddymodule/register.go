@@ -1,9 +1,18 @@
 package caddymodule
 
-import "github.com/caddyserver/caddy/v2"
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
 
 func init() {
 	caddy.RegisterModule(new(App))
-	caddy.RegisterModule(SQLiteStore{})
-	caddy.RegisterModule(MemoryReplay{})
+	caddy.RegisterModule(new(SQLiteStore))
+	caddy.RegisterModule(new(MemoryReplay))
+	caddy.RegisterModule(new(MerchantAuth))
+
+	httpcaddyfile.RegisterGlobalOption("merchants", parseApp)
+	httpcaddyfile.RegisterHandlerDirective("merchant_auth", parseAuth)
+	// Before everything that answers or rewrites: what is not signed gets nowhere.
+	httpcaddyfile.RegisterDirectiveOrder("merchant_auth", httpcaddyfile.Before, "redir")
 }

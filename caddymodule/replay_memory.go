@@ -37,7 +37,7 @@ type MemoryReplay struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (MemoryReplay) CaddyModule() caddy.ModuleInfo {
+func (*MemoryReplay) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  "merchants.replay.memory",
 		New: func() caddy.Module { return new(MemoryReplay) },

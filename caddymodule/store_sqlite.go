@@ -22,7 +22,7 @@ type SQLiteStore struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (SQLiteStore) CaddyModule() caddy.ModuleInfo {
+func (*SQLiteStore) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  "merchants.stores.sqlite",
 		New: func() caddy.Module { return new(SQLiteStore) },
