@@ -97,4 +97,3 @@ func ensurePrivate(path string) error {
 	}
 	return errors.Join(f.Chmod(0o600), f.Close())
 }
-

@@ -53,4 +53,3 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 	}
 	return err
 }
-

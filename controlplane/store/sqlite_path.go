@@ -32,4 +32,3 @@ func resolve(path string) (string, error) {
 	dir, err := resolve(filepath.Dir(path))
 	return filepath.Join(dir, filepath.Base(path)), err
 }
-
