@@ -42,9 +42,13 @@ func TestMarkRunsAheadWhileRequestsComeAndRestsWhenIdle(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 		}
+		newest := m.newest.Load()
 		time.Sleep(2 * renewEvery)
 		synctest.Wait()
 		resting := readHigh(t, dir)
+		if resting != newest+markLead {
+			t.Errorf("the mark rests at the newest timestamp%+d", resting-newest)
+		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if high := readHigh(t, dir); high != resting {
