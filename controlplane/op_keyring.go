@@ -111,7 +111,7 @@ func fitsStoredKeys(ctx context.Context, tx Tx, k DataKey) error {
 	}
 	for _, other := range stored {
 		if other.ID >= k.ID || other.RootID != k.RootID {
-			return Errorf(CodeConflict, "the keys in the database are not those that this server loaded: another one rotated them; restart this one and try again")
+			return Errorf(CodeConflict, "the keys in the database are not those that this server loaded: a rotation was interrupted, or another server made one; restart this server and try again")
 		}
 	}
 	return nil

@@ -242,7 +242,7 @@ func auditText(s string) string {
 	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
+			return '?'
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
