@@ -1,0 +1,88 @@
+package portal
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	textlang "golang.org/x/text/language"
+)
+
+// language is the catalogue of one language.
+type language struct {
+	tag   string
+	texts map[string]string
+}
+
+// catalogue holds all languages; the first is the fallback.
+type catalogue struct {
+	languages []*language
+	matcher   textlang.Matcher
+}
+
+// catalogueOrder: the fallback first.
+func catalogueOrder() []string { return []string{"en", "th"} }
+
+func loadCatalogue(files fs.FS) (*catalogue, error) {
+	c := &catalogue{}
+	var tags []textlang.Tag
+	for _, tag := range catalogueOrder() {
+		raw, err := fs.ReadFile(files, path.Join("text", tag+".json"))
+		if err != nil {
+			return nil, fmt.Errorf("text catalogue: %w", err)
+		}
+		l := &language{tag: tag}
+		if err := json.Unmarshal(raw, &l.texts); err != nil {
+			return nil, fmt.Errorf("text catalogue %s: %w", tag, err)
+		}
+		c.languages = append(c.languages, l)
+		tags = append(tags, textlang.Make(tag))
+	}
+	c.matcher = textlang.NewMatcher(tags)
+	return c, nil
+}
+
+// byTag returns the language, or nil.
+func (c *catalogue) byTag(tag string) *language {
+	for _, l := range c.languages {
+		if l.tag == tag {
+			return l
+		}
+	}
+	return nil
+}
+
+// choose takes what the reader chose, or else what the browser asks for.
+func (c *catalogue) choose(chosen, acceptLanguage string) *language {
+	if l := c.byTag(chosen); l != nil {
+		return l
+	}
+	// A header longer than this is not a person's list of languages.
+	if len(acceptLanguage) > 200 {
+		return c.languages[0]
+	}
+	_, i := textlang.MatchStrings(c.matcher, acceptLanguage)
+	return c.languages[i]
+}
+
+// text returns a text with its placeholders filled in. A key that is not there is
+// an error, so that no page can show one to a person.
+func (l *language) text(key string, args ...any) (string, error) {
+	s, found := l.texts[key]
+	if !found {
+		return "", fmt.Errorf("no text %q in %s", key, l.tag)
+	}
+	if len(args) == 0 {
+		return s, nil
+	}
+	if len(args)%2 != 0 {
+		return "", fmt.Errorf("text %q: placeholders come in pairs of name and value", key)
+	}
+	pairs := make([]string, len(args))
+	for i := 0; i < len(args); i += 2 {
+		pairs[i], pairs[i+1] = fmt.Sprintf("{%v}", args[i]), fmt.Sprint(args[i+1])
+	}
+	return strings.NewReplacer(pairs...).Replace(s), nil
+}

@@ -1,0 +1,116 @@
+package portal
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+)
+
+// httpError is a failure that is an error page of its own.
+type httpError struct {
+	status     int
+	retryAfter time.Duration
+	cause      error
+}
+
+func (e httpError) Error() string {
+	if e.cause == nil {
+		return http.StatusText(e.status)
+	}
+	return http.StatusText(e.status) + ": " + e.cause.Error()
+}
+
+func (e httpError) Unwrap() error { return e.cause }
+
+// asHTTPError maps every error to an answer, once for all pages. What is not a
+// typed error is a fault of ours and says nothing to the reader.
+func asHTTPError(err error) httpError {
+	var h httpError
+	if errors.As(err, &h) {
+		return h
+	}
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) {
+		return httpError{status: http.StatusRequestEntityTooLarge, cause: err}
+	}
+	h = httpError{status: http.StatusInternalServerError, cause: err}
+	var e *controlplane.Error
+	if errors.As(err, &e) {
+		h.status, h.retryAfter = statusOf(e.Code), e.RetryAfter
+	}
+	return h
+}
+
+func statusOf(c controlplane.Code) int {
+	switch c {
+	case controlplane.CodeInvalid:
+		return http.StatusBadRequest
+	case controlplane.CodeNotFound:
+		return http.StatusNotFound
+	case controlplane.CodeConflict, controlplane.CodeLimit:
+		return http.StatusConflict
+	case controlplane.CodeDenied, controlplane.CodeSudoRequired, controlplane.CodeSuspended:
+		return http.StatusForbidden
+	case controlplane.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// errorPage says what happened, what to do, and by which id we can find it.
+type errorPage struct {
+	Status int
+	// Name selects the texts: the status, or "suspended".
+	Name string
+	// Detail is the operation's own message; it is in English.
+	Detail    string
+	RequestID string
+}
+
+// pageStatus is the status whose texts explain e.
+func pageStatus(status int) int {
+	switch status {
+	case 400, 403, 404, 405, 409, 413, 429, 500, 503:
+		return status
+	}
+	if status < 500 {
+		return http.StatusBadRequest
+	}
+	return http.StatusInternalServerError
+}
+
+// fail answers with an error page. A confirmation that ran out while a form was
+// filled in leads to it instead.
+func (x *exchange) fail(err error) {
+	x.cause = err
+	if controlplane.CodeOf(err) == controlplane.CodeSudoRequired {
+		if x.askSudo() == nil {
+			return
+		}
+	}
+	h := asHTTPError(err)
+	page := errorPage{Status: h.status, Name: strconv.Itoa(pageStatus(h.status)), RequestID: x.requestID}
+	var e *controlplane.Error
+	if errors.As(err, &e) {
+		switch e.Code {
+		case controlplane.CodeSuspended:
+			page.Name = "suspended"
+		case controlplane.CodeConflict, controlplane.CodeLimit:
+			page.Detail = e.Message
+		}
+	}
+	if h.retryAfter > 0 {
+		x.w.Header().Set("Retry-After", strconv.Itoa(int(max(h.retryAfter, time.Second)/time.Second)))
+	}
+	if err := x.render(h.status, "error", page); err != nil {
+		x.cause = fmt.Errorf("%w; and then the error page: %w", x.cause, err)
+		x.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		http.Error(x.w, "Internal error. Request id: "+x.requestID, http.StatusInternalServerError)
+	}
+}
+
+func (p errorPage) title() (string, []any) { return "error." + p.Name + ".title", nil }

@@ -1,0 +1,160 @@
+package portal
+
+import (
+	"crypto/rand"
+	"embed"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/netip"
+	"path"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+)
+
+//go:embed ui/html ui/static ui/text
+var uiFiles embed.FS
+
+// Config is what a portal is made of.
+type Config struct {
+	Service  *controlplane.Service
+	Accounts Accounts
+	Clock    func() time.Time
+	// Random must be safe for concurrent use; nil means crypto/rand.
+	Random io.Reader
+	Logger *zap.Logger
+	// ClientIP tells who sent a request, trusted proxies taken into account; nil
+	// means the peer of the connection.
+	ClientIP func(*http.Request) netip.Addr
+	// RequestID is the id that access logs know a request by; nil means that the
+	// portal draws one.
+	RequestID func(*http.Request) string
+}
+
+// portal is the handler. Nothing in it changes after New but what is spent.
+type portal struct {
+	service     *controlplane.Service
+	accounts    Accounts
+	clock       func() time.Time
+	random      io.Reader
+	logger      *zap.Logger
+	clientIP    func(*http.Request) netip.Addr
+	requestID   func(*http.Request) string
+	mux         *http.ServeMux
+	crossOrigin *http.CrossOriginProtection
+	table       *table
+	targets     map[string]string
+	texts       *catalogue
+	assets      *assets
+	views       views
+	once        *onceForms
+}
+
+// New returns the handler of a host of its own: its cookies and links assume that
+// it is mounted at the root and reached over HTTPS.
+func New(c Config) (http.Handler, error) {
+	if c.Service == nil || c.Accounts == nil || c.Clock == nil || c.Logger == nil {
+		return nil, errors.New("portal: a part is missing")
+	}
+	p := &portal{
+		service: c.Service, accounts: c.Accounts, clock: c.Clock, random: c.Random, logger: c.Logger,
+		clientIP: c.ClientIP, requestID: c.RequestID,
+		mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), once: newOnceForms(c.Clock),
+	}
+	p.preset()
+	files, err := fs.Sub(uiFiles, "ui")
+	if err != nil {
+		return nil, err
+	}
+	return p, errors.Join(p.loadTable(Routes()), p.loadUI(files))
+}
+
+func (p *portal) preset() {
+	if p.random == nil {
+		p.random = rand.Reader
+	}
+	if p.clientIP == nil {
+		p.clientIP = peerIP
+	}
+	if p.requestID == nil {
+		p.requestID = p.newRequestID
+	}
+}
+
+func peerIP(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{} // not a network peer; throttled together
+	}
+	return peer.Addr().Unmap()
+}
+
+func (p *portal) newRequestID(*http.Request) string {
+	id, err := controlplane.NewID(controlplane.PrefixRequest, p.clock(), p.random)
+	if err != nil {
+		return "" // without randomness the request fails where it needs some
+	}
+	return id
+}
+
+// loadTable makes the mux of the route table. {env} becomes two literal paths, so
+// that no wildcard stands in the first segment, where it would collide with every
+// other page.
+func (p *portal) loadTable(rows []Route) (err error) {
+	if p.table, err = newTable(rows); err != nil {
+		return err
+	}
+	p.targets = returnTargets(p.table)
+	allow := map[string]string{}
+	for i := range p.table.rows {
+		r := &p.table.rows[i]
+		for _, env := range r.environments() {
+			pattern := r.pattern(env)
+			p.mux.HandleFunc(r.Method+" "+pattern, func(w http.ResponseWriter, req *http.Request) {
+				req.SetPathValue("env", string(env))
+				p.serve(w, req, r, "")
+			})
+			allow[pattern] = joinMethods(allow[pattern], r.Method)
+		}
+	}
+	for pattern, methods := range allow {
+		p.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, nil, methods) })
+	}
+	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, nil, "") })
+	return nil
+}
+
+func joinMethods(list, method string) string {
+	if method == get {
+		method = "GET, HEAD"
+	}
+	if list == "" {
+		return method
+	}
+	return list + ", " + method
+}
+
+func (p *portal) loadUI(files fs.FS) (err error) {
+	if p.texts, err = loadCatalogue(files); err != nil {
+		return err
+	}
+	if p.assets, err = loadAssets(files); err != nil {
+		return err
+	}
+	p.views, err = loadViews(files, p.texts, p.assets)
+	return err
+}
+
+// ServeHTTP refuses a path that is not in its clean form, which the mux would
+// answer with a redirect made of it, and leaves the others to the mux.
+func (p *portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" && path.Clean(r.URL.Path) != r.URL.Path {
+		p.serve(w, r, nil, "")
+		return
+	}
+	p.mux.ServeHTTP(w, r)
+}
