@@ -192,7 +192,11 @@ func openRaw(dsn string) (*sqlite3.SQLiteConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.(*sqlite3.SQLiteConn), nil
+	conn, ok := c.(*sqlite3.SQLiteConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("the SQLite driver opened a %T", c), c.Close())
+	}
+	return conn, nil
 }
 
 // copyPages holds one read transaction for the whole copy. Without it, SQLite

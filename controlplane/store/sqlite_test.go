@@ -188,10 +188,7 @@ func filledDatabase(t *testing.T, dir string, n int) string {
 	t.Helper()
 	path := filepath.Join(dir, "filled.db")
 	db := openAt(t, SQLiteConfig{Path: path})
-	for i := range n {
-		mustInsert(t, db, i+1)
-	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(storetest.Fill(t.Context(), db, n, 0), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -162,25 +162,18 @@ func TestChangeThatEndsItsGoroutineLeavesNobodyWaiting(t *testing.T) {
 }
 
 func TestFullDatabaseIsUnavailableForWritesAndStillReads(t *testing.T) {
-	path := filledDatabase(t, t.TempDir(), 1)
+	path := filepath.Join(t.TempDir(), "control.db")
 	db := openAt(t, SQLiteConfig{Path: path, maxPages: 60})
-	err := fillUntilError(t.Context(), db)
+	mustInsert(t, db, 1_000_001)
+	err := storetest.Fill(t.Context(), db, 10_000, 0)
 	if controlplane.CodeOf(err) != controlplane.CodeUnavailable || !strings.Contains(err.Error(), "full") {
 		t.Fatal(err)
 	}
-	mustFind(t, db, 1)
+	mustFind(t, db, 1_000_001)
 	if err := errors.Join(db.Close(), checkDatabase(t.Context(), path)); err != nil {
 		t.Fatal(err)
 	}
 	mustInsert(t, openAt(t, SQLiteConfig{Path: path}), 1_000_000)
-}
-
-func fillUntilError(ctx context.Context, db *DB) error {
-	for n := 2; ; n++ {
-		if err := insert(ctx, db, n); err != nil {
-			return err
-		}
-	}
 }
 
 // A change that ignores the error of a full disk must not go on, outside of the

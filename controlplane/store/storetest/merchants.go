@@ -2,7 +2,11 @@ package storetest
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
@@ -55,6 +59,7 @@ func merchantContract() []contract {
 			same(k, merchants(k, controlplane.MerchantFilter{Page: controlplane.Page{After: all[249].ID}}), nil)
 		}},
 		{"a search finds parts of names in any case, and whole ids", searchMerchants},
+		{"a search finds exactly the names that contain it", searchAnyText},
 		{"a filter by state", func(k *kit) {
 			all := k.merchants(3)
 			all[1].State = controlplane.MerchantSuspended
@@ -82,6 +87,31 @@ func searchMerchants(k *kit) {
 	} {
 		same(k, merchants(k, controlplane.MerchantFilter{Search: c.search}), c.want)
 	}
+}
+
+// searchAnyText draws from letters whose cases differ in number of bytes, and from
+// all that LIKE gives a meaning.
+func searchAnyText(k *kit) {
+	text := rapid.StringOfN(rapid.SampledFrom([]rune(`aAzZ09%_\'" ÄäßẞİıΣσςДд商`)), 1, 6, -1)
+	all := k.merchants(60)
+	names := rapid.SliceOfN(text, len(all), len(all)).Example(1)
+	k.must(func(ctx context.Context, tx controlplane.Tx) (err error) {
+		for i := range all {
+			all[i].Name = names[i]
+			err = errors.Join(err, tx.UpdateMerchant(ctx, all[i]))
+		}
+		return err
+	})
+	rapid.Check(k.T, func(t *rapid.T) {
+		search := text.Draw(t, "search")
+		var want []controlplane.Merchant
+		for _, m := range all {
+			if strings.Contains(strings.ToLower(m.Name), strings.ToLower(search)) {
+				want = append(want, m)
+			}
+		}
+		same(k, merchants(k, controlplane.MerchantFilter{Search: search}), want)
+	})
 }
 
 func merchant(k *kit, id string) controlplane.Merchant {

@@ -1,0 +1,30 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// What is read is what was written, and nothing else is accepted.
+func FuzzAllowlistText(f *testing.F) {
+	f.Add("1 192.0.2.0/24 2 2001:db8::/48")
+	f.Add("")
+	f.Add("1")
+	f.Add("1 ")
+	f.Add("x 192.0.2.0/24")
+	f.Add("1 192.0.2.0/24 ")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := appendPrefixes(nil, []byte(text))
+		if err != nil {
+			return
+		}
+		var words []string
+		for _, p := range got {
+			words = append(words, fmt.Sprint(p.Row), p.Prefix.String())
+		}
+		if again, err := appendPrefixes(nil, []byte(strings.Join(words, " "))); err != nil || fmt.Sprint(again) != fmt.Sprint(got) {
+			t.Fatalf("%q reads as %v, and that as %v (%v)", text, got, again, err)
+		}
+	})
+}
