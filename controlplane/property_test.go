@@ -37,9 +37,10 @@ func (w *world) load(v view) view {
 			return err
 		}
 		return tx.SnapshotKeys(ctx, v.revision, time.Time{}, func(k KeyRecord) error {
-			k.SealedSecret = slices.Clone(k.SealedSecret)
+			// Opened, because re-encryption changes nothing for a gateway.
+			k.SealedSecret, err = w.ring.Unseal(PurposeAPISecret, APISecretLocation(k.ID, k.MerchantID, k.Environment).AAD(), k.SealedSecret)
 			out.keys[k.ID] = k
-			return nil
+			return err
 		})
 	}))
 	return out
