@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -80,7 +83,7 @@ func (a *adminAPI) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := activeNode()
+	n, err := activeNode(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -115,20 +118,34 @@ func operatorOf(r *http.Request) (controlplane.Actor, error) {
 
 func notPrintableASCII(c rune) bool { return c < ' ' || c > '~' }
 
+// startWait is how long a call waits for a server whose admin endpoint is up
+// before its apps are. A first start with a million keys takes 5 s.
+const startWait = 10 * time.Second
+
 // activeNode finds the app of the configuration that is in force. The one known
 // when the route was made may be of a configuration that was rejected since.
-func activeNode() (callNode, error) {
-	active, err := caddy.ActiveContext().AppIfConfigured("merchants")
+func activeNode(ctx context.Context) (callNode, error) {
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	active := caddy.ActiveContext()
+	for ; active.Context == nil; active = caddy.ActiveContext() {
+		select {
+		case <-ctx.Done():
+			return callNode{}, controlplane.Errorf(controlplane.CodeUnavailable, "the server is still starting; try again")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	found, err := active.AppIfConfigured("merchants")
 	if err != nil {
 		return callNode{}, &controlplane.Error{Code: controlplane.CodeUnavailable, Message: "the configuration of this server has no merchants app", Err: err}
 	}
-	app, ok := active.(*App)
+	app, ok := found.(*App)
 	if !ok {
-		return callNode{}, fmt.Errorf("the merchants app is a %T", active)
+		return callNode{}, fmt.Errorf("the merchants app is a %T", found)
 	}
 	n := app.node()
 	if n == nil {
-		return callNode{}, controlplane.Errorf(controlplane.CodeUnavailable, "the merchants app is only starting; try again")
+		return callNode{}, controlplane.Errorf(controlplane.CodeUnavailable, "the merchants app is not open; see the log of the server")
 	}
 	return callNode{n, app.nodeConfig()}, nil
 }
@@ -167,7 +184,7 @@ func callStatus(c controlplane.Code) int {
 }
 
 func writeJSON(w http.ResponseWriter, status int, out any) error {
-	body, err := json.Marshal(out)
+	body, err := encodeJSON(out)
 	if err != nil {
 		return err
 	}
@@ -176,6 +193,17 @@ func writeJSON(w http.ResponseWriter, status int, out any) error {
 	w.WriteHeader(status)
 	_, err = w.Write(body)
 	return err
+}
+
+// encodeJSON leaves < > & as they are: no browser reads this.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode the answer: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 var _ caddy.AdminRouter = (*adminAPI)(nil)

@@ -1,8 +1,12 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,14 +77,33 @@ later proves that the trail up to there is the same.`,
 func showAudit(p *printer, out auditList) {
 	p.row("ROW", "TIME", "ACTOR", "OPERATION", "OUTCOME", "MERCHANT", "TARGET", "CHANGE")
 	for _, e := range out.Events {
-		change := string(e.Diff)
-		if e.Reason != "" {
-			change = e.Reason
-		}
 		p.row(strconv.FormatInt(e.Seq, 10), when(e.At), string(e.ActorKind)+" "+e.ActorName, string(e.Operation),
-			string(e.Outcome), orDash(e.MerchantID), orDash(e.Target), orDash(change))
+			string(e.Outcome), orDash(e.MerchantID), orDash(e.Target), orDash(e.Reason+changeText(e.Diff)))
 	}
 	p.more("--before", strconv.FormatInt(out.Next, 10))
+}
+
+// changeText shows a diff in one line; what is no diff, as it is.
+func changeText(diff json.RawMessage) string {
+	if len(diff) == 0 {
+		return ""
+	}
+	var fields map[string]controlplane.Change
+	if err := json.Unmarshal(diff, &fields); err != nil {
+		return string(diff)
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch c := fields[name]; {
+		case c.From == nil:
+			out = append(out, fmt.Sprintf("%s: %v", name, c.To))
+		case c.To == nil:
+			out = append(out, fmt.Sprintf("%s: no longer %v", name, c.From))
+		default:
+			out = append(out, fmt.Sprintf("%s: %v → %v", name, c.From, c.To))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 func showReport(p *printer, out controlplane.AuditReport) {

@@ -109,7 +109,7 @@ func (c *commandConfig) callOffline(ctx context.Context, name string, input []by
 	if err != nil {
 		return nil, errors.Join(err, n.close())
 	}
-	answer, err := json.Marshal(out)
+	answer, err := encodeJSON(out)
 	return answer, errors.Join(err, n.close())
 }
 

@@ -70,7 +70,7 @@ func doOnce[Out any](s *session, what string, name controlplane.Operation, in an
 
 // printOwn prints an answer that the command itself came to.
 func printOwn[Out any](s *session, out Out, show func(*printer, Out)) error {
-	answer, err := json.Marshal(out)
+	answer, err := encodeJSON(out)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *session) explain(err error) error {
 	if !s.json {
 		return errors.New(oneLine(text))
 	}
-	answer, bad := json.Marshal(callError{e})
+	answer, bad := encodeJSON(callError{e})
 	return errors.Join(errors.New(oneLine(text)), bad, s.printAnswer(answer, nil))
 }
 
