@@ -3,5 +3,5 @@
 // its top level, and that the documents point at things that exist. A failure says
 // the rule and its reason.
 //
-// It has no code beside its tests, and knows nothing of what the product does.
+// It has no code beside its tests, and does not test what the product does.
 package structure

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Starts the demo on loopback, prints requests to paste, and waits for ^C.
+#
+#   run.sh CADDY
+#
+# Everything it makes lies in DEMO_DATA; a later run finds it again. The ports are
+# DEMO_PORT and DEMO_UPSTREAM_PORT.
+set -euo pipefail
+
+caddy=$(realpath "${1:?usage: run.sh CADDY (build it with: make -f xcaddy.mk build)}")
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+config=$here/Caddyfile
+
+umask 077
+export DEMO_PORT=${DEMO_PORT:-8080} DEMO_UPSTREAM_PORT=${DEMO_UPSTREAM_PORT:-8081}
+mkdir -p "${DEMO_DATA:=.data}"
+DEMO_DATA=$(cd "$DEMO_DATA" && pwd)
+DEMO_BIND=127.0.0.1
+[[ ! -r /proc/net/if_inet6 ]] || ! grep -q '^0\{31\}1 ' /proc/net/if_inet6 || DEMO_BIND+=' ::1'
+# Caddy's own files stay in the demo's folder too.
+export DEMO_DATA DEMO_BIND XDG_DATA_HOME=$DEMO_DATA/caddy XDG_CONFIG_HOME=$DEMO_DATA/caddy
+
+secret_file=$DEMO_DATA/demo.secret
+key_file=$DEMO_DATA/demo.key
+log=$DEMO_DATA/caddy.log
+output=$DEMO_DATA/caddy.out
+server=
+
+fail() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+port_free() {
+	local address
+	for address in $DEMO_BIND; do
+		! (exec 3<>"/dev/tcp/$address/$1") 2>/dev/null || return 1
+	done
+}
+
+check_place() {
+	# A unix socket's path has room for 107 bytes.
+	((${#DEMO_DATA} <= 90)) || fail "the path $DEMO_DATA is too long for a socket in it; set DEMO_DATA to a shorter one"
+	port_free "$DEMO_PORT" ||
+		fail "port $DEMO_PORT is in use (by another demo?); choose one with: make -f xcaddy.mk run DEMO_PORT=9080"
+	port_free "$DEMO_UPSTREAM_PORT" ||
+		fail "port $DEMO_UPSTREAM_PORT is in use; choose one with: make -f xcaddy.mk run DEMO_UPSTREAM_PORT=9081"
+}
+
+start() {
+	"$caddy" run --config "$config" --adapter caddyfile </dev/null >"$output" 2>&1 &
+	server=$!
+	for ((i = 0; i < 300; i++)); do
+		kill -0 "$server" 2>/dev/null || break
+		if ! port_free "$DEMO_PORT" && ! port_free "$DEMO_UPSTREAM_PORT"; then
+			return
+		fi
+		sleep 0.1
+	done
+	tail -n 5 "$output" >&2
+	stop
+	fail "Caddy did not start; its log is $log"
+}
+
+# A ^C in a terminal reaches Caddy as well. A second SIGINT would make it quit at
+# once, a SIGTERM does not.
+stop() {
+	[[ -n $server ]] || return 0
+	local running=$server
+	server=
+	kill -TERM "$running" 2>/dev/null || true
+	while kill -0 "$running" 2>/dev/null; do
+		wait "$running" || true
+	done
+}
+
+interrupted() {
+	trap '' INT TERM HUP
+	stop
+	printf '\nstopped; the data is in %s\n' "$DEMO_DATA"
+	exit 0
+}
+
+merchants() { "$caddy" merchants "$@" --address "unix/$DEMO_DATA/admin.sock"; }
+
+# value NAME prints the first string of that name in the JSON on standard input. The
+# values asked for are ids and secrets, which need no unescaping.
+value() { sed -n 's/^ *"'"$1"'": "\([^"]*\)".*/\1/p' | sed -n 1p; }
+
+find_merchant() {
+	merchant=$(merchants merchant list --search 'Demo merchant' --json | value id)
+	[[ -n $merchant ]] ||
+		merchant=$(merchants merchant create --name 'Demo merchant' --json | sed -n 's/.*"\(mer_[^"]*\)".*/\1/p' | sed -n 1p)
+}
+
+# find_key keeps the key of an earlier run while both halves of it are there.
+find_key() {
+	local active issued change=(issue)
+	active=$(merchants key list --merchant "$merchant" --env test | awk '$3 == "active" { print $1 }')
+	if [[ -n $active && -s $secret_file && -s $key_file && $(<"$key_file") == "$active" ]]; then
+		key=$active
+		return
+	fi
+	[[ -z $active ]] || change=(rotate --overlap 0)
+	# What it says on standard error is that the secret is shown only once.
+	issued=$(merchants key "${change[@]}" --merchant "$merchant" --env test --json 2>"$DEMO_DATA/issue.err") ||
+		fail "$(<"$DEMO_DATA/issue.err")"
+	value secret <<<"$issued" >"$secret_file"
+	key=$(sed -n 's/^ *"id": "\(unk_test_[^"]*\)".*/\1/p' <<<"$issued" | sed -n 1p)
+	printf '%s\n' "$key" >"$key_file"
+}
+
+allow() {
+	merchants allowlist list --merchant "$merchant" | grep -qF " $1 " ||
+		merchants allowlist add --merchant "$merchant" --cidr "$1" --note 'this machine, for the demo' >/dev/null
+}
+
+url() { printf 'http://127.0.0.1:%s/v1/payments' "$DEMO_PORT"; }
+body='{"amount":1000,"currency":"THB"}'
+
+sign() { "$caddy" merchants sign --key "$key" --secret-file "$secret_file" --curl --data "$body" POST "$(url)"; }
+
+explain() {
+	cat <<TEXT
+
+The gateway is on $(url), merchant $merchant, key $key.
+
+Passes, once. Paste it again and it is REQUEST_REPLAYED; after five minutes it is TIMESTAMP_OUT_OF_RANGE:
+
+$(sign)
+
+Comes from an address that is not in the allowlist, IP_NOT_ALLOWED:
+
+$(sign | sed 's/^curl /curl --interface 127.0.0.2 /')
+
+Prints a fresh signed line (add "| sh" to send it):
+
+$(printf '%q ' "$caddy" merchants sign --key "$key" --secret-file "$secret_file" --curl)--data '$body' POST $(url)
+
+Shows the merchant's allowlist; the other commands work the same way:
+
+$(printf '%q ' "$caddy")merchants allowlist list --merchant $merchant --address $(printf %q "unix/$DEMO_DATA/admin.sock")
+
+The database, the key and its secret lie in $DEMO_DATA, the log is $log.
+^C stops the demo.
+TEXT
+}
+
+check_place
+trap interrupted INT TERM HUP
+trap stop EXIT
+start
+find_merchant
+find_key
+for range in 127.0.0.1/32 ::1/128; do
+	allow "$range"
+done
+explain
+wait "$server" || true
+[[ -z $server ]] || { tail -n 5 "$output" >&2; fail "Caddy stopped by itself; its log is $log"; }

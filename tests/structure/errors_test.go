@@ -1,0 +1,61 @@
+package structure
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/unknownpay/merchant-gateway/caddymodule/gate"
+)
+
+func TestErrorsAreDocumented(t *testing.T) {
+	const reason = "doc_url of a refusal leads here, and what it says is what the gateway does"
+	sections := errorSections(t)
+	readme := read(t, "README.md")
+	for _, info := range gate.Codes() {
+		code := string(info.Code)
+		section, ok := sections[code]
+		if !ok {
+			t.Errorf("docs/errors.md has no section %s; because: %s", code, reason)
+			continue
+		}
+		for _, want := range []string{fmt.Sprintf("HTTP %d. %s", info.Status, info.When), "**" + info.Remedy + "**"} {
+			if !strings.Contains(section, want) {
+				t.Errorf("docs/errors.md, %s: want %q, as in gate.Codes; because: %s", code, want, reason)
+			}
+		}
+		delete(sections, code)
+		row := fmt.Sprintf("| [`%s`](docs/errors.md#%s) | %d | %s |", code, strings.ToLower(code), info.Status, info.When)
+		if !strings.Contains(readme, row) {
+			t.Errorf("README.md has no row %q; because: %s", row, reason)
+		}
+	}
+	for code := range sections {
+		t.Errorf("docs/errors.md describes %s, which the gateway never answers; because: %s", code, reason)
+	}
+}
+
+// errorSections maps the codes that docs/errors.md describes to what it says.
+func errorSections(t *testing.T) map[string]string {
+	t.Helper()
+	sections := map[string]string{}
+	heading := regexp.MustCompile(`^([A-Z_]+)\n`)
+	for _, part := range strings.Split(read(t, "docs/errors.md"), "\n## ")[1:] {
+		if m := heading.FindStringSubmatch(part); m != nil {
+			sections[m[1]] = part
+		}
+	}
+	return sections
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
