@@ -63,12 +63,24 @@ func rotateRootCall(ctx context.Context, n callNode, a controlplane.Actor, in ro
 		return rootRotated{}, controlplane.InvalidField("new_root", "must be an absolute path: the server reads the file")
 	}
 	id, err := n.service.RotateRoot(ctx, a, n.ring, in.NewRoot)
-	if in.NewRoot != "" && errors.Is(err, fs.ErrNotExist) {
-		err = controlplane.InvalidField("new_root", "there is no file %s", in.NewRoot)
+	if controlplane.CodeOf(err) == controlplane.CodeInternal && err != nil {
+		err = rootError(in.NewRoot, err)
 	}
 	out := rootRotated{id, n.ring.rootPath}
 	if in.NewRoot != "" {
 		out.RootPath = in.NewRoot
 	}
 	return out, err
+}
+
+// rootError says what is wrong with the files of root keys: the operator can put
+// that right, and the texts name files and fingerprints, no keys.
+func rootError(newRoot string, err error) error {
+	if cause := errors.Unwrap(err); cause != nil {
+		err = cause
+	}
+	if newRoot != "" && errors.Is(err, fs.ErrNotExist) {
+		return controlplane.InvalidField("new_root", "there is no file %s", newRoot)
+	}
+	return controlplane.Errorf(controlplane.CodeConflict, "%v", err)
 }

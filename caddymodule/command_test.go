@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"m": merchantsCmd, "fails": failsCmd, "keep": keepCmd, "scrub": scrubCmd,
-			"serve": serveCmd, "stop": stopCmd, "tamper": tamperCmd, "nowhere": nowhereCmd,
+			"serve": serveCmd, "halt": haltCmd, "tamper": tamperCmd, "nowhere": nowhereCmd,
 		},
 	})
 }
@@ -147,8 +147,8 @@ func serveCmd(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("the server does not answer:\n%s", ts.ReadFile("server.log"))
 }
 
-// stopCmd stops the server and waits until the database is free.
-func stopCmd(ts *testscript.TestScript, _ bool, _ []string) {
+// haltCmd stops the server and waits until the database is free.
+func haltCmd(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(ts.Exec("caddy", "stop", "--address", "unix/"+ts.MkAbs("admin.sock")))
 	for range 400 {
 		if ts.Exec("caddy", "merchants", "status", "--config", "caddy.json") == nil && strings.Contains(ts.ReadFile("stdout"), "not running") {
