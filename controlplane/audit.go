@@ -1,10 +1,14 @@
 package controlplane
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Outcome is how an audited operation ended.
@@ -80,6 +84,42 @@ func (e *AuditEvent) ComputeHash() [32]byte {
 		write([]byte(s))
 	}
 	return [32]byte(h.Sum(nil))
+}
+
+// WriteAudit appends e to the end of the trail: it sets Seq and the hashes, and
+// makes texts from outside fit for the trail.
+func WriteAudit(ctx context.Context, tx Tx, e AuditEvent) error {
+	head, err := tx.AuditHead(ctx)
+	if err != nil {
+		return fmt.Errorf("read the end of the audit trail: %w", err)
+	}
+	e.Seq, e.PrevHash = head.Seq+1, head.Hash
+	for _, text := range []*string{&e.ActorID, &e.ActorName, &e.MerchantID, &e.Target, &e.IP, &e.UserAgent, &e.RequestID} {
+		*text = auditText(*text)
+	}
+	e.Hash = e.ComputeHash()
+	if err := tx.AppendAudit(ctx, e); err != nil {
+		return fmt.Errorf("append to the audit trail: %w", err)
+	}
+	return nil
+}
+
+// maxAuditText bounds each text of an audit row, in bytes.
+const maxAuditText = 256
+
+// auditText bounds text that nobody can clean afterwards and takes out the bytes
+// for which a database refuses a row: a refused row would let a caller act
+// unrecorded.
+func auditText(s string) string {
+	if len(s) > maxAuditText {
+		s = s[:maxAuditText]
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
 }
 
 // AuditFilter selects audit events, newest first.

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
 )
 
 // Service is the one way in: every operation on the control plane is a method of
@@ -147,6 +145,21 @@ func read[T any](ctx context.Context, s *Service, r request, fn func(tx Tx) (T, 
 	return out, nil
 }
 
+// Permit is for operations that another package carries out, such as a backup: it
+// authorises the actor and, if the operation changes something, writes down what
+// it is done to. The caller goes on only if it returns nil.
+func (s *Service) Permit(ctx context.Context, a Actor, op Operation, target string) error {
+	r := request{actor: a, op: op}
+	if !permissionOf(op).Changes {
+		return s.admit(ctx, r)
+	}
+	_, err := change(ctx, s, r, func(_ Tx, rec *record) (struct{}, error) {
+		rec.target = target
+		return struct{}{}, nil
+	})
+	return err
+}
+
 // admit authorises and validates, before any transaction.
 func (s *Service) admit(ctx context.Context, r request) error {
 	if err := authorise(r); err != nil {
@@ -207,45 +220,18 @@ func (s *Service) mayChange(ctx context.Context, tx Tx, r request) error {
 
 // audit appends one row to the trail inside tx.
 func (s *Service) audit(ctx context.Context, tx Tx, r request, rec record, outcome Outcome, reason string) error {
-	head, err := tx.AuditHead(ctx)
-	if err != nil {
-		return fmt.Errorf("read the end of the audit trail: %w", err)
-	}
-	merchantID := cmp.Or(rec.merchantID, r.merchantID)
 	e := AuditEvent{
-		Seq: head.Seq + 1, At: s.now(), PrevHash: head.Hash,
-		ActorKind: r.actor.Kind, ActorID: auditText(r.actor.ID), ActorName: auditText(r.actor.Name),
-		MerchantID: auditText(merchantID), Operation: r.op, Target: auditText(rec.target), Outcome: outcome, Reason: reason,
-		IP: auditText(r.actor.IP), UserAgent: auditText(r.actor.UserAgent), RequestID: auditText(r.actor.RequestID),
+		At: s.now(), ActorKind: r.actor.Kind, ActorID: r.actor.ID, ActorName: r.actor.Name,
+		MerchantID: cmp.Or(rec.merchantID, r.merchantID), Operation: r.op, Target: rec.target, Outcome: outcome, Reason: reason,
+		IP: r.actor.IP, UserAgent: r.actor.UserAgent, RequestID: r.actor.RequestID,
 	}
 	if len(rec.diff) > 0 {
+		var err error
 		if e.Diff, err = json.Marshal(rec.diff); err != nil {
 			return fmt.Errorf("encode the audit diff: %w", err)
 		}
 	}
-	e.Hash = e.ComputeHash()
-	if err := tx.AppendAudit(ctx, e); err != nil {
-		return fmt.Errorf("append to the audit trail: %w", err)
-	}
-	return nil
-}
-
-// maxAuditText bounds each text of an audit row, in bytes.
-const maxAuditText = 256
-
-// auditText makes text from outside fit for the trail, which nobody can clean
-// afterwards: bounded, and without the bytes for which a database refuses a row.
-// A refused row would let a caller act unrecorded.
-func auditText(s string) string {
-	if len(s) > maxAuditText {
-		s = s[:maxAuditText]
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
+	return WriteAudit(ctx, tx, e)
 }
 
 // auditFailure writes a refusal down in a transaction of its own. Only refusals
