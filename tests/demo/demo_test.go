@@ -132,7 +132,7 @@ func documentedConfigurations(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "./caddy", "adapt", "--adapter", "caddyfile", "--config", "-")
 			cmd.Dir, cmd.Stdin = root, strings.NewReader(string(block[1]))
 			out, err := cmd.CombinedOutput()
-			if err != nil || strings.Contains(string(out), `"WARN"`) {
+			if err != nil || strings.Contains(string(out), `"warn"`) {
 				t.Errorf("%s: caddy adapt: %v, of\n%s\nit says\n%s", name, err, block[1], out)
 			}
 		}
