@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"context"
 	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
@@ -79,12 +78,6 @@ func newRing(w *world) *keyring.Ring {
 	w.must(w.db.Update(w.Context(), func(tx controlplane.Tx) error { return tx.PutDataKey(w.Context(), controlplane.DataKey(k)) }))
 	w.must(ring.Add(k))
 	return ring
-}
-
-type seats map[string]Session
-
-func (s seats) Session(_ context.Context, token controlplane.Secret, _ Origin) (Session, error) {
-	return s[token.Reveal()], nil
 }
 
 // browser keeps cookies and sends what browsers send.

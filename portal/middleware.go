@@ -54,9 +54,10 @@ func (x *exchange) dispatch(allow string) error {
 		return x.lead()
 	}
 	if !x.route.allows(x.session.Role) {
-		return controlplane.Errorf(controlplane.CodeDenied, "the role %q may not %s", x.session.Role, x.route.Operation)
+		return x.deny()
 	}
-	if x.route.NeedsSudo() && !x.session.Sudo {
+	// Whoever must enrol has signed in this moment, and has nothing else to show.
+	if x.route.NeedsSudo() && !x.session.Sudo && x.session.State == StateActive {
 		return x.askSudo()
 	}
 	if x.route.Method == post {
@@ -65,6 +66,17 @@ func (x *exchange) dispatch(allow string) error {
 		}
 	}
 	return x.route.handle(x)
+}
+
+// deny refuses what the role does not hold. An attempt to change something is
+// written to the audit trail by the control plane; looking leaves no rows.
+func (x *exchange) deny() error {
+	if x.route.Method == post {
+		if err := x.service.Permit(x.ctx(), x.actor(), x.route.Operation, x.r.PathValue("id")); err != nil {
+			return err
+		}
+	}
+	return controlplane.Errorf(controlplane.CodeDenied, "the role %q may not %s", x.session.Role, x.route.Operation)
 }
 
 // errCrossOrigin is said when a form was sent from somewhere else.

@@ -11,7 +11,7 @@ func returnTargets(t *table) map[string]string {
 	targets := map[string]string{}
 	for _, r := range t.rows {
 		switch {
-		case r.Method != get || r.States != StateActive || !r.addressable():
+		case r.Method != get || r.States&StateActive == 0 || !r.addressable() || r.Name == "sudo":
 		case r.perEnvironment():
 			for _, env := range []controlplane.Environment{controlplane.Live, controlplane.Test} {
 				targets[returnName(r.Name, env)] = r.path(env)

@@ -28,6 +28,16 @@ func everyonesRoutes() []Route {
 func signInRoutes() []Route {
 	return []Route{
 		{Name: "login", Method: get, Path: "/login", States: StateAnonymous, handle: showLogin},
+		{Name: "login.submit", Method: post, Path: "/login", States: StateAnonymous, Form: "login", handle: submitLogin},
+		{Name: "login.code", Method: get, Path: "/login/code", States: StateCode, handle: showCode},
+		{Name: "login.code.submit", Method: post, Path: "/login/code", States: StateCode, Form: "login.code", handle: submitCode},
+		{Name: "login.recovery", Method: get, Path: "/login/recovery", States: StateCode, handle: showRecovery},
+		{Name: "login.recovery.submit", Method: post, Path: "/login/recovery", States: StateCode, Form: "login.recovery", handle: submitRecovery},
+		{Name: "password", Method: get, Path: "/password", States: StatePassword | StateActive, handle: showPassword},
+		{Name: "password.submit", Method: post, Path: "/password", States: StatePassword | StateActive, Form: "password", handle: submitPassword},
+		{Name: "sudo", Method: get, Path: "/sudo", States: StateActive, handle: showSudo},
+		{Name: "sudo.submit", Method: post, Path: "/sudo", States: StateActive, Form: "sudo", handle: submitSudo},
+		{Name: "logout", Method: post, Path: "/logout", States: StateCode | StatePassword | StateEnrol | StateActive, Form: "login", handle: submitLogout},
 	}
 }
 
@@ -39,8 +49,21 @@ func merchantRoutes() []Route {
 	}
 }
 
+// accountRoutes are about the reader's own account, whatever their role.
 func accountRoutes() []Route {
-	return []Route{}
+	return []Route{
+		{Name: "account", Method: get, Path: "/account", States: StateActive, handle: showAccount},
+		{Name: "account.2fa", Method: get, Path: "/account/2fa", States: StateEnrol | StateActive, handle: showFactor},
+		{Name: "account.2fa.begin", Method: post, Path: "/account/2fa/begin", States: StateEnrol | StateActive, Sudo: true, Form: "account.2fa", handle: beginEnrolment},
+		{Name: "account.2fa.finish", Method: post, Path: "/account/2fa/finish", States: StateEnrol | StateActive, Sudo: true, Form: "account.2fa", handle: finishEnrolment},
+		{Name: "account.2fa.remove", Method: post, Path: "/account/2fa/remove", States: StateActive, Sudo: true, Form: "account.2fa", handle: removeFactor},
+		{Name: "account.2fa.codes", Method: post, Path: "/account/2fa/codes", States: StateActive, Sudo: true, Form: "account.2fa", handle: renewCodes},
+		{Name: "account.sessions", Method: get, Path: "/account/sessions", States: StateActive, handle: showSessions},
+		{Name: "account.sessions.end", Method: post, Path: "/account/sessions/{id}/end", States: StateActive, Form: "account.sessions", handle: endSession},
+		{Name: "account.sessions.others", Method: post, Path: "/account/sessions/end-others", States: StateActive, Form: "account.sessions", handle: endOtherSessions},
+		{Name: "account.signins", Method: get, Path: "/account/sign-ins", States: StateActive, handle: showSignIns},
+		{Name: "account.preferences", Method: get, Path: "/account/preferences", States: StateActive, handle: showPreferences},
+	}
 }
 
 // table is the route table made ready for look-ups.

@@ -1,9 +1,7 @@
 package portal
 
 import (
-	"context"
 	"net/http"
-	"net/netip"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
@@ -23,20 +21,6 @@ type Session struct {
 	Suspended    bool
 	// SecondFactor: the user has enrolled one.
 	SecondFactor bool
-}
-
-// Origin is where a request comes from, for throttling and for the trail.
-type Origin struct {
-	IP        netip.Addr
-	UserAgent string
-	RequestID string
-}
-
-// Accounts is what the portal asks about people and their sessions.
-type Accounts interface {
-	// Session returns the session of a token; an unknown, ended or expired one is
-	// the zero Session without an error.
-	Session(ctx context.Context, token controlplane.Secret, from Origin) (Session, error)
 }
 
 // loadSession finds out who asks. Whoever the session cannot name is anonymous.
