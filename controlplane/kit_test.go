@@ -162,7 +162,10 @@ func (w *world) lastAudit() AuditEvent {
 
 func (w *world) auditRows() int64 {
 	w.Helper()
-	return ok(w.VerifyAudit(w.Context(), local()))(w).Rows
+	for _, e := range ok(w.ListAudit(w.Context(), local(), AuditFilter{Limit: 1}))(w) {
+		return e.Seq
+	}
+	return 0
 }
 
 func (w *world) revision() (n int64) {
