@@ -2,6 +2,7 @@ package portal
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -29,12 +30,8 @@ func loadCatalogue(files fs.FS) (*catalogue, error) {
 	c := &catalogue{}
 	var tags []textlang.Tag
 	for _, tag := range catalogueOrder() {
-		raw, err := fs.ReadFile(files, path.Join("text", tag+".json"))
+		l, err := loadLanguage(files, tag)
 		if err != nil {
-			return nil, fmt.Errorf("text catalogue: %w", err)
-		}
-		l := &language{tag: tag}
-		if err := json.Unmarshal(raw, &l.texts); err != nil {
 			return nil, fmt.Errorf("text catalogue %s: %w", tag, err)
 		}
 		c.languages = append(c.languages, l)
@@ -42,6 +39,33 @@ func loadCatalogue(files fs.FS) (*catalogue, error) {
 	}
 	c.matcher = textlang.NewMatcher(tags)
 	return c, nil
+}
+
+// loadLanguage reads the files of one language: en.json, en.merchant.json and so
+// on. A key that stands in two of them would have the text of either.
+func loadLanguage(files fs.FS, tag string) (*language, error) {
+	names, err := fs.Glob(files, path.Join("text", tag+".*"))
+	if err != nil || len(names) == 0 {
+		return nil, fmt.Errorf("no files: %w", errors.Join(err, fs.ErrNotExist))
+	}
+	l := &language{tag: tag, texts: map[string]string{}}
+	for _, name := range names {
+		raw, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		var texts map[string]string
+		if err := json.Unmarshal(raw, &texts); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		for key, text := range texts {
+			if _, twice := l.texts[key]; twice {
+				return nil, fmt.Errorf("%s: the key %q stands in another file too", name, key)
+			}
+			l.texts[key] = text
+		}
+	}
+	return l, nil
 }
 
 // byTag returns the language, or nil.

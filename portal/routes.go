@@ -41,14 +41,6 @@ func signInRoutes() []Route {
 	}
 }
 
-// merchantRoutes are the pages about the merchant's data, in the order of the
-// navigation.
-func merchantRoutes() []Route {
-	return []Route{
-		{Name: "overview", Method: get, Path: "/{$}", States: StateActive, Operation: controlplane.OpMerchantView, Nav: "home", handle: showOverview},
-	}
-}
-
 // accountRoutes are about the reader's own account, whatever their role.
 func accountRoutes() []Route {
 	return []Route{
