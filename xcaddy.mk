@@ -63,7 +63,7 @@ build: $(XCADDY) ## build ./caddy with this module
 run: build ## start a demo: gateway, demo upstream and demo merchant on loopback
 	@exec ./tests/demo/run.sh ./caddy
 
-test: vet cover race ## everything CI runs
+test: vet build cover race ## everything CI runs
 
 vet:
 	go vet ./...
