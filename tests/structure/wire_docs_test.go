@@ -1,6 +1,7 @@
 package structure
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,29 @@ func TestErrorsAreDocumented(t *testing.T) {
 	}
 	for code := range sections {
 		t.Errorf("docs/errors.md describes %s, which the gateway never answers; because: %s", code, reason)
+	}
+}
+
+// A merchant's developer makes the worked example a test of their own code.
+func TestWorkedExampleIsTheVector(t *testing.T) {
+	var vectors struct {
+		KeyID  string `json:"key_id"`
+		Secret string
+		Cases  []struct {
+			Name         string
+			StringToSign string `json:"string_to_sign"`
+			Signature    string
+		}
+	}
+	const folder = "controlplane/signature/testdata/"
+	if err := json.Unmarshal([]byte(read(t, folder+"unk1.json")), &vectors); err != nil {
+		t.Fatal(err)
+	}
+	page, first := read(t, "docs/signing.md"), vectors.Cases[0]
+	for _, want := range []string{vectors.KeyID, vectors.Secret, "```\n" + first.StringToSign + "\n```", "X-Unk-Signature: " + first.Signature + "\n"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("docs/signing.md: want %q, of the case %s in %s", want, first.Name, folder)
+		}
 	}
 }
 
