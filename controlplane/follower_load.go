@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -65,113 +66,80 @@ func (f *Follower) accept(l *load) {
 type load struct {
 	whole           bool
 	after, revision int64
-	edit            *SnapshotEdit
-	unreadable      map[string]struct{} // ids of keys that are left out
-	problems        []error             // of single merchants and keys
+
+	mu         sync.Mutex // held by the worker that changes what follows
+	edit       *SnapshotEdit
+	unreadable map[string]struct{} // ids of keys that are left out
+	problems   []error             // of single merchants and keys
+	leftOut    int                 // keys of this load
+	firstErr   error
 }
 
+// read streams what the store has to the workers, merchants before their keys.
 func (l *load) read(ctx context.Context, tx SnapshotTx, c FollowerConfig) error {
+	merchants := workers[MerchantRecord]{work: l.setMerchants}
 	err := tx.SnapshotMerchants(ctx, l.after, func(m MerchantRecord) error {
-		if err := l.edit.SetMerchant(m); err != nil {
-			l.problems = append(l.problems, err)
-		}
+		m.Allowlist = slices.Clone(m.Allowlist) // the store lends it
+		merchants.add(m)
 		return nil
 	})
+	merchants.finish()
 	if err != nil {
 		return fmt.Errorf("read merchants: %w", err)
 	}
-	keys := keyReader{sealer: c.Sealer, load: l}
-	err = tx.SnapshotKeys(ctx, l.after, c.Clock().Add(-RevokedKeyRetention), keys.add)
+	keys := workers[KeyRecord]{work: func(batch []KeyRecord) { l.setKeys(c.Sealer, batch) }}
+	err = tx.SnapshotKeys(ctx, l.after, c.Clock().Add(-RevokedKeyRetention), func(k KeyRecord) error {
+		k.SealedSecret = bytes.Clone(k.SealedSecret)
+		keys.add(k)
+		return nil
+	})
 	keys.finish()
 	if err != nil {
 		return fmt.Errorf("read keys: %w", err)
 	}
+	// One error for all keys: a wrong root key leaves out a million.
+	if l.leftOut > 0 {
+		l.problems = append(l.problems, fmt.Errorf("%d keys are left out and their requests refused; one of them: %w", l.leftOut, l.firstErr))
+	}
 	return nil
 }
 
-// keyBatch is how many keys a worker opens at a time: enough that handing them
-// over costs nothing beside opening them (about 1 µs each).
-const keyBatch = 256
-
-// keyReader opens secrets on all processors while the store is still reading.
-type keyReader struct {
-	sealer  Sealer
-	batch   []KeyRecord
-	batches chan []KeyRecord
-	workers sync.WaitGroup
-
-	mu     sync.Mutex
-	load   *load
-	failed int
-	first  error
-}
-
-// add keeps a copy of what the store lends.
-func (r *keyReader) add(k KeyRecord) error {
-	k.SealedSecret = bytes.Clone(k.SealedSecret)
-	r.batch = append(r.batch, k)
-	if len(r.batch) < keyBatch {
-		return nil
-	}
-	if r.batches == nil {
-		r.start()
-	}
-	r.batches <- r.batch
-	r.batch = make([]KeyRecord, 0, keyBatch)
-	return nil
-}
-
-func (r *keyReader) start() {
-	n := runtime.GOMAXPROCS(0)
-	r.batches = make(chan []KeyRecord, n)
-	for range n {
-		r.workers.Go(func() {
-			for batch := range r.batches {
-				r.open(batch)
-			}
-		})
+func (l *load) setMerchants(batch []MerchantRecord) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range batch {
+		if err := l.edit.SetMerchant(m); err != nil {
+			l.problems = append(l.problems, err)
+		}
 	}
 }
 
-// finish opens the rest, waits for the workers, and reports the keys that were
-// left out in one error: a wrong root key makes it a million of them.
-func (r *keyReader) finish() {
-	if r.batches != nil {
-		close(r.batches)
-		r.workers.Wait()
-	}
-	r.open(r.batch)
-	if r.failed > 0 {
-		r.load.problems = append(r.load.problems,
-			fmt.Errorf("%d keys are left out and their requests refused; the first: %w", r.failed, r.first))
-	}
-}
-
-func (r *keyReader) open(batch []KeyRecord) {
+// setKeys opens secrets, about a microsecond each, before it takes the lock.
+func (l *load) setKeys(s Sealer, batch []KeyRecord) {
 	materials := make([]KeyMaterial, len(batch))
 	errs := make([]error, len(batch))
 	for i, k := range batch {
-		materials[i], errs[i] = openKey(r.sealer, k)
+		materials[i], errs[i] = openKey(s, k)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for i, k := range batch {
-		r.set(k, materials[i], errs[i])
+		l.setKey(k, materials[i], errs[i])
 	}
 }
 
-func (r *keyReader) set(k KeyRecord, m KeyMaterial, err error) {
+func (l *load) setKey(k KeyRecord, m KeyMaterial, err error) {
 	if err == nil {
-		err = r.load.edit.SetKey(k, m)
+		err = l.edit.SetKey(k, m)
 	}
 	if err == nil {
-		delete(r.load.unreadable, k.ID)
+		delete(l.unreadable, k.ID)
 		return
 	}
-	r.load.edit.RemoveKey(k.ID)
-	r.load.unreadable[k.ID] = struct{}{}
-	if r.failed++; r.failed == 1 {
-		r.first = err
+	l.edit.RemoveKey(k.ID)
+	l.unreadable[k.ID] = struct{}{}
+	if l.leftOut++; l.leftOut == 1 {
+		l.firstErr = err
 	}
 }
 
@@ -187,4 +155,50 @@ func openKey(s Sealer, k KeyRecord) (KeyMaterial, error) {
 		return KeyMaterial{}, fmt.Errorf("derive the key of %s: %w", k.ID, err)
 	}
 	return m, nil
+}
+
+// workerBatch is how many records are handed over at a time: enough that handing
+// over costs nothing beside the work.
+const workerBatch = 256
+
+// workers do the work on all processors while the store is still reading. What
+// fits into one batch, as nearly every change does, starts no goroutine.
+type workers[T any] struct {
+	work  func([]T)
+	batch []T
+	queue chan []T
+	wg    sync.WaitGroup
+}
+
+func (w *workers[T]) add(v T) {
+	w.batch = append(w.batch, v)
+	if len(w.batch) < workerBatch {
+		return
+	}
+	if w.queue == nil {
+		w.start()
+	}
+	w.queue <- w.batch
+	w.batch = make([]T, 0, workerBatch)
+}
+
+func (w *workers[T]) start() {
+	n := runtime.GOMAXPROCS(0)
+	w.queue = make(chan []T, n)
+	for range n {
+		w.wg.Go(func() {
+			for batch := range w.queue {
+				w.work(batch)
+			}
+		})
+	}
+}
+
+// finish does the rest and waits.
+func (w *workers[T]) finish() {
+	if w.queue != nil {
+		close(w.queue)
+		w.wg.Wait()
+	}
+	w.work(w.batch)
 }

@@ -136,16 +136,16 @@ func TestFollowerLoadsAndFollows(t *testing.T) {
 	s := newMemoryStore()
 	s.tx.revision = 3
 	s.tx.addMerchant(1, "203.0.113.0/24")
-	for n := range 3 * keyBatch {
+	for n := range 3 * workerBatch {
 		s.tx.addKey(n, 1, fmt.Sprintf("secret %d", n))
 	}
 	following(t, s, func(t *testing.T, f *Follower, problems func() []string) {
 		must(t, f.WaitRevision(t.Context(), 3))
 		first := f.Current()
-		if first.Len() != 3*keyBatch || first.Revision() != 3 {
+		if first.Len() != 3*workerBatch || first.Revision() != 3 {
 			t.Fatalf("%d keys at revision %d", first.Len(), first.Revision())
 		}
-		for n := range 3 * keyBatch {
+		for n := range 3 * workerBatch {
 			c, ok := first.Key(testKeyID(Test, n))
 			if want := material(t, Test, fmt.Sprintf("secret %d", n)); !ok || *c.MAC() != want.mac {
 				t.Fatalf("key %d: %v", n, ok)

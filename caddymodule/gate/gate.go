@@ -97,8 +97,15 @@ func (a *Admission) Facts() Facts { return a.facts }
 
 // Admit checks everything that comes before the body: shape, key, environment,
 // address, time and rate, in this order; the first that fails is the answer.
-// Nothing of the request is proven yet, and the body must be read and given to
-// [Gate.Verify]. It allocates nothing when it succeeds.
+// Nothing of the request is proven yet: the body must be read and given to
+// [Gate.Verify], and the headers must stay as they are until then. It allocates
+// nothing when it succeeds.
+//
+// That a key id exists can be told from the answers: an unknown one never gets to
+// the check of the address. Ids have 131 random bits, so nobody finds one that
+// way. Whether an id that exists still works is told only to who holds its secret:
+// for that, requests of keys that do not work are read to the end too, within the
+// same limits and only from their merchant's own addresses.
 func (g *Gate) Admit(r *Request) (Admission, *Refusal) {
 	a := Admission{rawHost: r.Host, facts: Facts{ClientIP: r.ClientIP.Unmap().WithZone("")}}
 	if refusal := r.shape(&a); refusal != nil {

@@ -66,10 +66,10 @@ func queryLeftOut(t *attempt) bool {
 }
 
 func querySorted(t *attempt) bool {
-	path, query, _ := t.pathQuery()
+	path, query, found := t.pathQuery()
 	pairs := strings.Split(query, "&")
 	slices.Sort(pairs)
-	return t.fitsTarget(path + "?" + strings.Join(pairs, "&"))
+	return found && t.fitsTarget(path+"?"+strings.Join(pairs, "&"))
 }
 
 // queryReencoded tries what libraries make of a query: decoded as a whole, or each
