@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -43,9 +44,9 @@ type Resealed struct {
 	Records  int      `json:"records"`
 }
 
-// RotateDataKeys makes a new data key for each purpose, re-encrypts every record
-// with it and deletes the old ones. An interrupted rotation is finished by the
-// next: records stay readable at every moment in between.
+// RotateDataKeys makes a new data key for each purpose that has one, re-encrypts
+// every record with it and deletes the old ones. An interrupted rotation is
+// finished by the next: records stay readable at every moment in between.
 func (s *Service) RotateDataKeys(ctx context.Context, a Actor, ring Keyring) (Resealed, error) {
 	var out Resealed
 	r := request{actor: a, op: OpKeyringRotate}
@@ -53,7 +54,11 @@ func (s *Service) RotateDataKeys(ctx context.Context, a Actor, ring Keyring) (Re
 		return out, err
 	}
 	defer s.rekeying.Unlock()
-	for _, purpose := range []string{PurposeAPISecret} {
+	purposes, err := s.purposesInUse(ctx)
+	if err != nil {
+		return out, asError(err)
+	}
+	for _, purpose := range purposes {
 		fresh, err := s.addDataKey(ctx, r, ring, purpose)
 		if err != nil {
 			return out, err
@@ -80,6 +85,18 @@ func (s *Service) startRekeying(ctx context.Context, r request) error {
 		return Errorf(CodeConflict, "a rotation of keys is under way; wait for its end and try again")
 	}
 	return nil
+}
+
+// purposesInUse are those that have a data key, in the order of [Purposes].
+func (s *Service) purposesInUse(ctx context.Context) (used []string, err error) {
+	err = s.store.View(ctx, func(tx Tx) error {
+		keys, err := tx.DataKeys(ctx)
+		used = slices.DeleteFunc(Purposes(), func(purpose string) bool {
+			return !slices.ContainsFunc(keys, func(k DataKey) bool { return k.Purpose == purpose })
+		})
+		return err
+	})
+	return used, err
 }
 
 func (s *Service) addDataKey(ctx context.Context, r request, ring Keyring, purpose string) (DataKey, error) {

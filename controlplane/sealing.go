@@ -15,7 +15,11 @@ type Sealer interface {
 // cannot expose another.
 const (
 	PurposeAPISecret = "api_secret"
+	PurposeTOTPSeed  = "totp_seed"
 )
+
+// Purposes lists them all: a keyring has a data key for each.
+func Purposes() []string { return []string{PurposeAPISecret, PurposeTOTPSeed} }
 
 // SecretLocation says where a sealed record lives. It is the additional data of
 // the encryption: a record moved to another row, column, merchant or environment
@@ -41,6 +45,11 @@ func (l SecretLocation) AAD() []byte {
 // APISecretLocation is where the secret of an API key is stored.
 func APISecretLocation(keyID, merchantID string, env Environment) SecretLocation {
 	return SecretLocation{Table: "api_keys", Column: "secret", Row: keyID, Merchant: merchantID, Environment: env}
+}
+
+// TOTPSeedLocation is where the seed of an account's second factor is stored.
+func TOTPSeedLocation(seedID, merchantID string) SecretLocation {
+	return SecretLocation{Table: "totp_seeds", Column: "seed", Row: seedID, Merchant: merchantID}
 }
 
 // PasswordHasher makes a hash that cannot be turned back. It may wait for a slot:

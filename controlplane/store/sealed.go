@@ -30,6 +30,7 @@ type sealedColumn struct {
 func sealedColumns() []sealedColumn {
 	return []sealedColumn{
 		{controlplane.PurposeAPISecret, "api_keys", "secret", sqlSealedAPISecrets, sqlSealAPISecret},
+		{controlplane.PurposeTOTPSeed, "totp_seeds", "seed", sqlSealedTOTPSeeds, sqlSealTOTPSeed},
 	}
 }
 
