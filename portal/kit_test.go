@@ -2,6 +2,7 @@ package portal
 
 import (
 	"crypto/rand"
+	"database/sql"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -28,6 +29,9 @@ type world struct {
 	dir     string
 	clock   *clock
 	handler http.Handler
+	config  Config
+	// reader looks into the database file beside the store.
+	reader *sql.DB
 	// seats are the sessions by token, until the accounts package signs people in.
 	seats map[string]Session
 }
@@ -62,9 +66,18 @@ func newWorld(tb testing.TB) *world {
 		Rules: controlplane.Rules{AllowPrivateRanges: true},
 	})
 	w.must(err)
-	w.handler, err = New(Config{Service: w.service, Accounts: seats(w.seats), Clock: w.clock.Now, Logger: zap.NewNop()})
-	w.must(err)
+	w.config = Config{Service: w.service, Accounts: seats(w.seats), Clock: w.clock.Now, Logger: zap.NewNop()}
+	w.rebuild(func(*Config) {})
 	return w
+}
+
+// rebuild makes the portal anew with another configuration.
+func (w *world) rebuild(edit func(*Config)) {
+	w.Helper()
+	edit(&w.config)
+	h, err := New(w.config)
+	w.must(err)
+	w.handler = h
 }
 
 func newRing(w *world) *keyring.Ring {

@@ -16,6 +16,7 @@ func savePreferences(x *exchange) error {
 			return httpError{status: http.StatusBadRequest}
 		}
 		x.prefs.Theme = theme
+		x.setNotice("saved")
 	}
 	x.setCookie(preferencesCookie, x.prefs.String(), preferencesLife)
 	return x.leadTo(x.value("return_to"))

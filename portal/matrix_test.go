@@ -1,0 +1,272 @@
+package portal
+
+import (
+	"database/sql"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/mattn/go-sqlite3"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+)
+
+// site is a merchant with one user of each role and one of everything that has an
+// id.
+type site struct {
+	merchant controlplane.Merchant
+	users    map[controlplane.Role]string
+	keyID    string
+}
+
+func merchantRoles() []controlplane.Role {
+	return []controlplane.Role{controlplane.RoleOwner, controlplane.RoleAdmin, controlplane.RoleOperator, controlplane.RoleViewer}
+}
+
+func (w *world) site(name string) site {
+	w.Helper()
+	local := controlplane.LocalActor("root")
+	m, err := w.service.CreateMerchant(w.Context(), local, controlplane.CreateMerchant{Name: name})
+	w.must(err)
+	s := site{merchant: m, users: map[controlplane.Role]string{}}
+	for _, role := range merchantRoles() {
+		u, err := w.service.CreateUser(w.Context(), local, controlplane.CreateUser{
+			MerchantID: m.ID, Username: strings.ToLower(name) + "." + string(role), Role: role,
+		})
+		w.must(err)
+		s.users[role] = u.ID
+	}
+	for _, env := range []controlplane.Environment{controlplane.Live, controlplane.Test} {
+		k, err := w.service.IssueKey(w.Context(), local, controlplane.IssueKey{MerchantID: m.ID, Environment: env})
+		w.must(err)
+		s.keyID = k.Key.ID
+	}
+	_, err = w.service.AddAllowlistEntry(w.Context(), local, controlplane.AddAllowlistEntry{MerchantID: m.ID, CIDR: "203.0.113.0/24", Note: "office"})
+	w.must(err)
+	return s
+}
+
+// idOf fills the {id} of a route with something of a site's. A route with an id
+// and no line here fails the matrix: none is skipped.
+func (s site) idOf(r Route) (string, bool) {
+	switch {
+	case strings.HasPrefix(r.Name, "key"):
+		return s.keyID, true
+	case strings.HasPrefix(r.Name, "account.sessions"):
+		return "ses_none", true
+	case r.Name == "static":
+		return "none.css", true
+	}
+	return "", false
+}
+
+// cell is one case of the matrix.
+type cell struct {
+	route Route
+	state State
+	role  controlplane.Role
+	sudo  bool
+	// foreign: the id in the path is another merchant's.
+	foreign bool
+}
+
+func (c cell) String() string {
+	return fmt.Sprintf("%s/state%d/%s/sudo=%t/foreign=%t", c.route.Name, c.state, c.role, c.sudo, c.foreign)
+}
+
+// cells are every route × session state × role × confirmation × whose id.
+func cells(rows []Route) (out []cell) {
+	for _, r := range rows {
+		for _, state := range States() {
+			for _, role := range merchantRoles() {
+				for _, sudo := range []bool{false, true} {
+					for _, foreign := range []bool{false, true} {
+						out = append(out, cell{r, state, role, sudo, foreign})
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+func TestEveryRouteStateRoleAndMerchant(t *testing.T) {
+	w := newWorld(t)
+	own, other := w.site("Own"), w.site("Other")
+	rows := w.handler.(*portal).table.rows
+	before := w.dump()
+	for _, c := range cells(rows) {
+		rec, target := w.try(c, own, other)
+		w.judge(c, rec, target)
+		if after := w.dump(); after != before {
+			if c.route.Method == get {
+				t.Errorf("%s: a GET changed the database", c)
+			}
+			if why := c.refusal(); why != "" && why != "role" {
+				t.Errorf("%s: was refused (%s) and changed the database", c, why)
+			}
+			before = after
+		}
+	}
+}
+
+// try sends the request of a cell.
+func (w *world) try(c cell, own, other site) (*httptest.ResponseRecorder, string) {
+	w.Helper()
+	token := "matrix"
+	delete(w.seats, token)
+	if c.state != StateAnonymous {
+		w.seats[token] = Session{
+			ID: "ses_1", State: c.state, Sudo: c.sudo, UserID: own.users[c.role], Username: "own." + string(c.role), Role: c.role,
+			MerchantID: own.merchant.ID, MerchantName: own.merchant.Name,
+		}
+	}
+	target := w.address(c, own, other)
+	b := w.browser()
+	b.cookies[sessionCookie] = token
+	if c.route.Method == get {
+		return b.get(target), target
+	}
+	return b.post(target, url.Values{"once": {strings.Repeat("0", 32)}}), target
+}
+
+func (w *world) address(c cell, own, other site) string {
+	w.Helper()
+	target := c.route.path(controlplane.Test)
+	i := strings.Index(target, "{")
+	if i < 0 {
+		return target
+	}
+	whose := own
+	if c.foreign {
+		whose = other
+	}
+	id, known := whose.idOf(c.route)
+	if !known {
+		w.Fatalf("the matrix has no id for the route %s: add one to site.idOf", c.route.Name)
+	}
+	return target[:i] + id + target[strings.Index(target, "}")+1:]
+}
+
+// refusal says which rule of the table refuses a cell; empty: none does.
+func (c cell) refusal() string {
+	switch {
+	case c.route.States&c.state == 0:
+		return "state"
+	case c.state != StateAnonymous && !c.route.allows(c.role):
+		return "role"
+	case c.state == StateActive && c.route.NeedsSudo() && !c.sudo:
+		return "sudo"
+	}
+	return ""
+}
+
+// judge holds an answer against what the table says, worked out anew from it.
+func (w *world) judge(c cell, rec *httptest.ResponseRecorder, target string) {
+	w.Helper()
+	to, _, _ := strings.Cut(rec.Header().Get("Location"), "?")
+	p := w.handler.(*portal)
+	switch c.refusal() {
+	case "state":
+		if want := p.table.byName[home(c.state)].path(""); rec.Code != http.StatusSeeOther || to != want {
+			w.Errorf("%s: %d to %q; want to be led to %q", c, rec.Code, to, want)
+		}
+	case "role":
+		if rec.Code != http.StatusForbidden {
+			w.Errorf("%s: %d; want 403", c, rec.Code)
+		}
+	case "sudo":
+		if rec.Code != http.StatusSeeOther || to != "/sudo" {
+			w.Errorf("%s: %d to %q; want /sudo", c, rec.Code, to)
+		}
+	default:
+		w.judgeAdmitted(c, rec, target)
+	}
+}
+
+// judgeAdmitted: whom the table admits is neither refused nor sent elsewhere, and
+// another merchant's id is not found.
+func (w *world) judgeAdmitted(c cell, rec *httptest.ResponseRecorder, target string) {
+	w.Helper()
+	named := strings.Contains(c.route.Path, "{id}")
+	switch {
+	case rec.Code >= http.StatusInternalServerError || rec.Code == http.StatusForbidden:
+		w.Errorf("%s: %s answered %d\n%s", c, target, rec.Code, rec.Body)
+	case c.foreign && named && !strings.HasPrefix(c.route.Name, "account.") && rec.Code != http.StatusNotFound:
+		w.Errorf("%s: another merchant's id answered %d", c, rec.Code)
+	case c.route.Method == get && c.route.Name != "static" && !(c.foreign && named) && rec.Code != http.StatusOK:
+		w.Errorf("%s: %s answered %d\n%s", c, target, rec.Code, rec.Body)
+	}
+}
+
+// An id of another merchant must answer with the very bytes of an unknown one.
+func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
+	w := newWorld(t)
+	w.rebuild(func(c *Config) { c.RequestID = func(*http.Request) string { return "req_same" } })
+	own, other := w.site("Own"), w.site("Other")
+	unknown := other
+	unknown.keyID = "unk_test_" + strings.Repeat("0", 22)
+	for _, r := range w.handler.(*portal).table.rows {
+		if !strings.Contains(r.Path, "{id}") || strings.HasPrefix(r.Name, "account.") {
+			continue
+		}
+		c := cell{r, StateActive, controlplane.RoleOwner, true, true}
+		foreign, _ := w.try(c, own, other)
+		nobodys, _ := w.try(c, own, unknown)
+		if foreign.Code != nobodys.Code || foreign.Body.String() != nobodys.Body.String() {
+			t.Errorf("%s: a foreign id answers %d, an unknown one %d", r.Name, foreign.Code, nobodys.Code)
+		}
+	}
+}
+
+// dump is every row of every table, as text.
+func (w *world) dump() string {
+	w.Helper()
+	if w.reader == nil {
+		db, err := sql.Open("sqlite3", "file:"+filepath.Join(w.dir, "control.db")+"?mode=ro")
+		w.must(err)
+		w.Cleanup(func() { w.must(db.Close()) })
+		w.reader = db
+	}
+	tables, err := w.rows(`SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`)
+	w.must(err)
+	var all strings.Builder
+	for _, name := range tables {
+		rows, err := w.rows(`SELECT * FROM "` + name + `"`)
+		w.must(err)
+		fmt.Fprintf(&all, "%s\n%s\n", name, strings.Join(rows, "\n"))
+	}
+	return all.String()
+}
+
+// rows returns each row of a query as one line.
+func (w *world) rows(query string) (lines []string, err error) {
+	found, err := w.reader.QueryContext(w.Context(), query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { w.must(found.Close()) }()
+	columns, err := found.Columns()
+	if err != nil {
+		return nil, err
+	}
+	for found.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(sql.NullString)
+		}
+		if err := found.Scan(values...); err != nil {
+			return nil, err
+		}
+		line := make([]string, len(values))
+		for i, v := range values {
+			line[i] = v.(*sql.NullString).String
+		}
+		lines = append(lines, strings.Join(line, "|"))
+	}
+	return lines, found.Err()
+}
