@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -45,20 +46,20 @@ func ParseAllowlistCIDR(text string, allowPrivate bool) (netip.Prefix, error) {
 	}
 	if masked := p.Masked(); masked != p {
 		return netip.Prefix{}, InvalidField("cidr", "%s has address bits behind its mask; the range is written %s, the single address %s",
-			text, masked, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
+			text, masked, netip.PrefixFrom(p.Addr(), p.Addr().BitLen())).because("host_bits", "range", masked.String(), "address", p.Addr().String())
 	}
 	if least := minBits(p.Addr()); p.Bits() < least {
-		return netip.Prefix{}, InvalidField("cidr", "%s is wider than /%d, the widest range allowed", text, least)
+		return netip.Prefix{}, InvalidField("cidr", "%s is wider than /%d, the widest range allowed", text, least).because("wide", "bits", strconv.Itoa(least))
 	}
 	if s, found := notPublic(p); found && !allowPrivate {
-		return netip.Prefix{}, InvalidField("cidr", "%s overlaps %s (%s); no merchant sends from there over the Internet", text, s.prefix, s.what)
+		return netip.Prefix{}, InvalidField("cidr", "%s overlaps %s (%s); no merchant sends from there over the Internet", text, s.prefix, s.what).because("not_public", "range", s.prefix.String())
 	}
 	return p, nil
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {
 	if strings.Contains(text, "%") {
-		return netip.Prefix{}, InvalidField("cidr", "has a zone; leave out the %% and what follows it")
+		return netip.Prefix{}, InvalidField("cidr", "has a zone; leave out the %% and what follows it").because("zone")
 	}
 	if addr, err := netip.ParseAddr(text); err == nil {
 		addr = addr.Unmap()
@@ -66,13 +67,13 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return netip.Prefix{}, InvalidField("cidr", "is neither an IP address nor a CIDR such as 203.0.113.0/24 or 2001:db8::/48")
+		return netip.Prefix{}, InvalidField("cidr", "is neither an IP address nor a CIDR such as 203.0.113.0/24 or 2001:db8::/48").because("cidr")
 	}
 	if !p.Addr().Is4In6() {
 		return p, nil
 	}
 	if p.Bits() < 96 {
-		return netip.Prefix{}, InvalidField("cidr", "%s covers all of IPv4; write the IPv4 range itself", text)
+		return netip.Prefix{}, InvalidField("cidr", "%s covers all of IPv4; write the IPv4 range itself", text).because("mapped")
 	}
 	return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96), nil
 }

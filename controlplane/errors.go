@@ -38,7 +38,8 @@ type Error struct {
 	Code Code `json:"code"`
 	// Message is for people: what happened and what to do about it.
 	Message string `json:"message"`
-	// Fields names the inputs at fault when Code is [CodeInvalid].
+	// Fields names the inputs at fault: always when Code is [CodeInvalid], and
+	// with other codes where one input is to blame.
 	Fields []FieldError `json:"fields,omitempty"`
 	// RetryAfter is when the same call may succeed; 0 if waiting is not known to
 	// help.
@@ -51,6 +52,10 @@ type Error struct {
 type FieldError struct {
 	Field   string `json:"field"`
 	Message string `json:"message"`
+	// Rule names the broken rule, for those who say it in another language, and
+	// Args its values as pairs of name and value.
+	Rule string   `json:"-"`
+	Args []string `json:"-"`
 }
 
 func (e *Error) Error() string {
@@ -78,6 +83,20 @@ func Errorf(code Code, format string, args ...any) *Error {
 // InvalidField is the [CodeInvalid] error for a single input.
 func InvalidField(field, format string, args ...any) *Error {
 	return &Error{Code: CodeInvalid, Fields: []FieldError{{Field: field, Message: fmt.Sprintf(format, args...)}}}
+}
+
+// because names the rule behind the error's only field.
+func (e *Error) because(rule string, args ...string) *Error {
+	e.Fields[0].Rule, e.Fields[0].Args = rule, args
+	return e
+}
+
+// conflictingField is an input that is right in itself but does not fit what is
+// there.
+func conflictingField(field, rule, format string, args ...any) *Error {
+	e := InvalidField(field, format, args...).because(rule)
+	e.Code = CodeConflict
+	return e
 }
 
 // CodeOf returns the code of err; anything that is not an [Error] is internal.

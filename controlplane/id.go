@@ -14,6 +14,8 @@ const (
 	PrefixStaff    = "stf_"
 	PrefixRequest  = "req_"
 	PrefixEntry    = "ipa_"
+
+	PrefixAllowlistRequest = "alr_"
 )
 
 // Crockford's alphabet, lower case: no i, l, o or u to misread, and in ASCII

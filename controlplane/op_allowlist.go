@@ -32,23 +32,36 @@ func (s *Service) AddAllowlistEntry(ctx context.Context, a Actor, in AddAllowlis
 	}
 	e := AllowlistEntry{ID: id, MerchantID: in.MerchantID, Prefix: prefix, Note: in.Note, CreatedAt: s.now(), CreatedBy: a.Name}
 	return change(ctx, s, r, func(tx Tx, rec *record) (AllowlistEntry, error) {
-		entries, err := tx.Allowlist(ctx, in.MerchantID)
-		if err != nil {
-			return e, err
-		}
-		if len(entries) >= MaxAllowlistEntries {
-			return e, Errorf(CodeLimit, "the allowlist holds %d entries, the maximum; merge ranges or remove one", len(entries))
-		}
-		added, err := tx.InsertAllowlistEntry(ctx, e)
-		if errors.Is(err, ErrDuplicate) {
-			return e, Errorf(CodeConflict, "%s is in the allowlist already", prefix)
-		}
-		if err != nil {
-			return e, err
-		}
 		rec.target, rec.diff = e.ID, map[string]Change{"cidr": {To: prefix}, "note": {To: e.Note}}
-		return added, s.touchMerchant(ctx, tx, in.MerchantID)
+		return s.insertEntry(ctx, tx, e)
 	})
+}
+
+// insertEntry adds a range, whoever asked for it, and makes gateways load it.
+func (s *Service) insertEntry(ctx context.Context, tx Tx, e AllowlistEntry) (AllowlistEntry, error) {
+	entries, err := tx.Allowlist(ctx, e.MerchantID)
+	if err != nil {
+		return e, err
+	}
+	if len(entries) >= MaxAllowlistEntries {
+		return e, Errorf(CodeLimit, "the allowlist holds %d entries, the maximum; merge ranges or remove one", len(entries))
+	}
+	added, err := tx.InsertAllowlistEntry(ctx, e)
+	if errors.Is(err, ErrDuplicate) {
+		return e, Errorf(CodeConflict, "%s is in the allowlist already", e.Prefix)
+	}
+	if err != nil {
+		return e, err
+	}
+	return added, s.touchMerchant(ctx, tx, e.MerchantID)
+}
+
+// deleteEntry takes a range out and makes gateways forget it.
+func (s *Service) deleteEntry(ctx context.Context, tx Tx, e AllowlistEntry) error {
+	if err := tx.DeleteAllowlistEntry(ctx, e.MerchantID, e.ID); err != nil {
+		return err
+	}
+	return s.touchMerchant(ctx, tx, e.MerchantID)
 }
 
 // touchMerchant makes gateways load the merchant's allowlist again.
@@ -77,11 +90,8 @@ func (s *Service) RemoveAllowlistEntry(ctx context.Context, a Actor, in RemoveAl
 		if err != nil {
 			return e, err
 		}
-		if err := tx.DeleteAllowlistEntry(ctx, in.MerchantID, e.ID); err != nil {
-			return e, err
-		}
 		rec.target, rec.diff = e.ID, map[string]Change{"cidr": {From: e.Prefix}, "note": {From: e.Note}}
-		return e, s.touchMerchant(ctx, tx, in.MerchantID)
+		return e, s.deleteEntry(ctx, tx, e)
 	})
 }
 
@@ -94,16 +104,11 @@ func findEntry(ctx context.Context, tx Tx, in RemoveAllowlistEntry) (AllowlistEn
 	if err != nil {
 		return AllowlistEntry{}, err
 	}
-	entries, err := tx.Allowlist(ctx, in.MerchantID)
-	if err != nil {
-		return AllowlistEntry{}, err
+	e, found, err := entryOf(ctx, tx, in.MerchantID, prefix)
+	if err == nil && !found {
+		err = notFound("allowlist entry", prefix.String())
 	}
-	for _, e := range entries {
-		if e.Prefix == prefix {
-			return e, nil
-		}
-	}
-	return AllowlistEntry{}, notFound("allowlist entry", prefix.String())
+	return e, err
 }
 
 // ListAllowlist lists a merchant's entries, oldest first.
@@ -124,7 +129,7 @@ func (s *Service) CheckIP(ctx context.Context, a Actor, in CheckIP) (AllowlistCh
 	return read(ctx, s, r, func(tx Tx) (AllowlistCheck, error) {
 		addr, err := netip.ParseAddr(in.IP)
 		if err != nil {
-			return AllowlistCheck{}, InvalidField("ip", "must be an IP address such as 198.51.100.7 or 2001:db8::1")
+			return AllowlistCheck{}, InvalidField("ip", "must be an IP address such as 198.51.100.7 or 2001:db8::1").because("ip")
 		}
 		entries, err := tx.Allowlist(ctx, in.MerchantID)
 		if err != nil {

@@ -30,6 +30,12 @@ const (
 	OpAllowlistList   Operation = "allowlist.list"
 	OpAllowlistCheck  Operation = "allowlist.check"
 
+	OpAllowlistRequest  Operation = "allowlist.request"
+	OpAllowlistWithdraw Operation = "allowlist.withdraw"
+	OpAllowlistRequests Operation = "allowlist.requests"
+	OpAllowlistApprove  Operation = "allowlist.approve"
+	OpAllowlistReject   Operation = "allowlist.reject"
+
 	OpStaffBootstrap Operation = "staff.bootstrap"
 
 	OpAuditList   Operation = "audit.list"
@@ -88,6 +94,11 @@ func Permissions() []Permission {
 		{OpAllowlistRemove, staff, true, true},
 		{OpAllowlistList, everyone, false, false},
 		{OpAllowlistCheck, everyone, false, false},
+		{OpAllowlistRequest, keepers, false, true},
+		{OpAllowlistWithdraw, keepers, false, true},
+		{OpAllowlistRequests, everyone, false, false},
+		{OpAllowlistApprove, staff, true, true},
+		{OpAllowlistReject, staff, true, true},
 
 		{OpStaffBootstrap, local, false, true},
 

@@ -32,6 +32,11 @@ allowlist.add sudo    local platform_admin platform_operator
 allowlist.remove sudo local platform_admin platform_operator
 allowlist.list reads  local platform_admin platform_operator auditor owner admin operator viewer
 allowlist.check reads local platform_admin platform_operator auditor owner admin operator viewer
+allowlist.request     local owner admin
+allowlist.withdraw    local owner admin
+allowlist.requests reads local platform_admin platform_operator auditor owner admin operator viewer
+allowlist.approve sudo local platform_admin platform_operator
+allowlist.reject sudo local platform_admin platform_operator
 staff.bootstrap       local
 audit.list reads      local platform_admin platform_operator auditor owner admin
 audit.verify reads    local platform_admin platform_operator auditor
@@ -75,6 +80,7 @@ type site struct {
 	member, disabled NewAccount
 	live             APIKey
 	entry            AllowlistEntry
+	wish             AllowlistRequest
 }
 
 func (w *world) site(name string) site {
@@ -88,6 +94,7 @@ func (w *world) site(name string) site {
 	ok(w.DisableUser(w.Context(), local(), s.ID, s.disabled.ID))(w)
 	s.live = w.key(s.ID, Live).Key
 	s.entry = ok(w.AddAllowlistEntry(w.Context(), local(), AddAllowlistEntry{MerchantID: s.ID, CIDR: "198.51.100.0/24", Note: "office"}))(w)
+	s.wish = w.wish(s.ID, AllowlistAdd, "203.0.113.1")
 	return s
 }
 
@@ -160,6 +167,23 @@ func calls() map[Operation]call {
 		},
 		OpAllowlistCheck: func(w *world, a Actor, _ site, id string) error {
 			return justErr(w.CheckIP(w.Context(), a, CheckIP{MerchantID: id, IP: "198.51.100.1"}))
+		},
+		OpAllowlistRequest: func(w *world, a Actor, _ site, id string) error {
+			in := RequestAllowlistChange{MerchantID: id, Action: AllowlistAdd, CIDR: "203.0.113.2", Reason: "new server"}
+			return justErr(w.RequestAllowlistChange(w.Context(), a, in))
+		},
+		OpAllowlistWithdraw: func(w *world, a Actor, s site, id string) error {
+			return justErr(w.WithdrawAllowlistRequest(w.Context(), a, DecideAllowlistRequest{MerchantID: id, RequestID: s.wish.ID}))
+		},
+		OpAllowlistRequests: func(w *world, a Actor, _ site, id string) error {
+			return justErr(w.ListAllowlistRequests(w.Context(), a, AllowlistRequestFilter{MerchantID: id}))
+		},
+		OpAllowlistApprove: func(w *world, a Actor, s site, id string) error {
+			return justErr(w.ApproveAllowlistRequest(w.Context(), a, DecideAllowlistRequest{MerchantID: id, RequestID: s.wish.ID}))
+		},
+		OpAllowlistReject: func(w *world, a Actor, s site, id string) error {
+			in := DecideAllowlistRequest{MerchantID: id, RequestID: s.wish.ID, Answer: "too wide"}
+			return justErr(w.RejectAllowlistRequest(w.Context(), a, in))
 		},
 		OpStaffBootstrap: func(w *world, a Actor, _ site, _ string) error {
 			return justErr(w.BootstrapStaff(w.Context(), a, BootstrapStaff{Username: "first"}))
@@ -377,8 +401,15 @@ func TestThingsOfAnotherMerchantAreNotFound(t *testing.T) {
 		"remove by cidr": func(id string) error {
 			return justErr(w.RemoveAllowlistEntry(ctx, local(), RemoveAllowlistEntry{MerchantID: own.ID, CIDR: id}))
 		},
+		"withdraw": func(id string) error {
+			return justErr(w.WithdrawAllowlistRequest(ctx, local(), DecideAllowlistRequest{MerchantID: own.ID, RequestID: id}))
+		},
+		"approve": func(id string) error {
+			return justErr(w.ApproveAllowlistRequest(ctx, local(), DecideAllowlistRequest{MerchantID: own.ID, RequestID: id}))
+		},
 	} {
 		theirs := map[string]string{
+			"withdraw": other.wish.ID, "approve": other.wish.ID,
 			"retire key": other.live.ID, "disable user": other.member.ID, "enable user": other.disabled.ID,
 			"set role": other.member.ID, "remove by id": other.entry.ID, "remove by cidr": "203.0.113.0/24",
 		}[name]

@@ -31,6 +31,7 @@ type Tx interface {
 	UserTx
 	KeyTx
 	AllowlistTx
+	AllowlistRequestTx
 	AuditTx
 	KeyringTx
 	SnapshotTx
@@ -97,6 +98,18 @@ type AllowlistTx interface {
 	Allowlist(ctx context.Context, merchantID string) ([]AllowlistEntry, error)
 	// SaveAllowlistMatches raises last_match_at of the entries with these rows.
 	SaveAllowlistMatches(ctx context.Context, matches []AllowlistMatch) error
+}
+
+// AllowlistRequestTx holds what merchants ask to have changed in their allowlists.
+type AllowlistRequestTx interface {
+	// InsertAllowlistRequest: [ErrDuplicate] while one about the same range waits.
+	InsertAllowlistRequest(ctx context.Context, q AllowlistRequest) error
+	// UpdateAllowlistRequest writes state, decided_at, decided_by and answer.
+	UpdateAllowlistRequest(ctx context.Context, q AllowlistRequest) error
+	AllowlistRequest(ctx context.Context, merchantID, id string) (AllowlistRequest, error)
+	// AllowlistRequests lists newest first; After is the id that ended the page
+	// before.
+	AllowlistRequests(ctx context.Context, f AllowlistRequestFilter) ([]AllowlistRequest, error)
 }
 
 // AllowlistMatch is the newest match of an entry since it was last written down.

@@ -82,7 +82,7 @@ func (c *checker) input(in any) error {
 	}
 	out := &Error{Code: CodeInvalid}
 	for _, f := range broken {
-		out.Fields = append(out.Fields, FieldError{Field: f.Field(), Message: ruleText(f)})
+		out.Fields = append(out.Fields, FieldError{Field: f.Field(), Message: ruleText(f), Rule: f.Tag(), Args: []string{"n", f.Param()}})
 	}
 	return out
 }

@@ -84,7 +84,7 @@ func notByMerchant() map[string]string {
 }
 
 func TestEveryQueryOfAMerchantsDataNamesTheMerchant(t *testing.T) {
-	table := regexp.MustCompile(`(?i)\b(from|update|join) (users|api_keys|allowlist_entries|audit_events)\b`)
+	table := regexp.MustCompile(`(?i)\b(from|update|join) (users|api_keys|allowlist_entries|allowlist_requests|audit_events)\b`)
 	named := regexp.MustCompile(`(?i)\bmerchant_id = \$\d+( |$)`)
 	allowed := notByMerchant()
 	for name, text := range statements(t) {

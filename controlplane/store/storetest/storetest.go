@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) controlplane.Store) {
 		{"users", userContract()},
 		{"keys", keyContract()},
 		{"allowlist", allowlistContract()},
+		{"allowlist requests", allowlistRequestContract()},
 		{"audit", auditContract()},
 		{"keyring", keyringContract()},
 		{"snapshot", snapshotContract()},
