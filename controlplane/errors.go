@@ -19,13 +19,18 @@ const (
 	CodeNotFound Code = "NOT_FOUND"
 	// CodeConflict: the change collides with the present state.
 	CodeConflict Code = "CONFLICT"
-	// CodeDenied: the actor's role does not hold the permission.
+	// CodeDenied: the actor's role does not hold the permission; at sign-in, the
+	// password or the code is wrong or the account cannot sign in, which is one
+	// answer on purpose.
 	CodeDenied Code = "PERMISSION_DENIED"
 	// CodeSudoRequired: the role suffices, but the actor must confirm who they are.
 	CodeSudoRequired Code = "SUDO_REQUIRED"
+	// CodeUnauthenticated: there is no session, or it has ended, or it has not come
+	// far enough; sign in.
+	CodeUnauthenticated Code = "UNAUTHENTICATED"
 	// CodeSuspended: the merchant is suspended and its users may only read.
 	CodeSuspended Code = "MERCHANT_SUSPENDED"
-	// CodeLimit: a documented maximum is reached.
+	// CodeLimit: a documented maximum is reached; of attempts, if RetryAfter is set.
 	CodeLimit Code = "LIMIT_REACHED"
 	// CodeUnavailable: a part the operation needs is away; trying again may help.
 	CodeUnavailable Code = "UNAVAILABLE"

@@ -48,6 +48,21 @@ const (
 	OpKeyringRotateRoot Operation = "keyring.rotate_root"
 )
 
+// What people do to their own account. No role is needed, only a session that has
+// come far enough, so these are in the audit trail but not in the permission table.
+const (
+	OpSignIn             Operation = "account.sign_in"
+	OpSignOut            Operation = "account.sign_out"
+	OpLockout            Operation = "account.lockout"
+	OpSudo               Operation = "account.sudo"
+	OpPasswordChange     Operation = "account.password"
+	OpSecondFactorBegin  Operation = "account.second_factor.begin"
+	OpSecondFactorEnrol  Operation = "account.second_factor.enrol"
+	OpSecondFactorRemove Operation = "account.second_factor.remove"
+	OpRecoveryCodes      Operation = "account.recovery_codes"
+	OpSessionRevoke      Operation = "account.session.revoke"
+)
+
 // Permission is one row of the permission table.
 type Permission struct {
 	Operation Operation `json:"operation"`

@@ -35,6 +35,7 @@ type Tx interface {
 	AuditTx
 	KeyringTx
 	SnapshotTx
+	AccountTx
 
 	// BumpRevision increments the revision that gateways follow and returns it.
 	BumpRevision(ctx context.Context) (int64, error)
