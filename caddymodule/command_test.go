@@ -122,9 +122,15 @@ func scrubCmd(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("out"), []byte(text), 0o600))
 }
 
-// serveCmd starts a server in the background and waits until it answers.
-func serveCmd(ts *testscript.TestScript, _ bool, _ []string) {
-	cmd := exec.Command("caddy", "run", "--config", ts.MkAbs("caddy.json"))
+// serveCmd starts a server in the background and waits until it answers; with the
+// configuration and the socket of the script, unless others are named.
+func serveCmd(ts *testscript.TestScript, _ bool, args []string) {
+	config, socket := ts.MkAbs("caddy.json"), ts.MkAbs("admin.sock")
+	if len(args) == 2 {
+		config, socket = args[0], ts.MkAbs(args[1])
+	}
+	cmd := exec.Command("caddy", "run", "--config", config)
+	cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{"HOME", "PATH", "XDG_DATA_HOME", "XDG_CONFIG_HOME"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
@@ -138,7 +144,7 @@ func serveCmd(ts *testscript.TestScript, _ bool, _ []string) {
 		_ = cmd.Wait()
 	})
 	for range 400 {
-		if c, err := net.Dial("unix", ts.MkAbs("admin.sock")); err == nil {
+		if c, err := net.Dial("unix", socket); err == nil {
 			ts.Check(c.Close())
 			return
 		}
