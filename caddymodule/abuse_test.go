@@ -124,6 +124,7 @@ func abuses() []abuse {
 		}},
 		{"auth headers in trailers only", anyHTTP, []string{"AUTH_REQUIRED"}, func(r *raw) { r.trailers, r.fields = r.fields[:4:4], r.fields[4:] }},
 		{"upgrade", h1, malformed(), with("Connection", "Upgrade", "Upgrade", "websocket")},
+		{"offer of HTTP/2 without TLS", h1, ok, with("Connection", "Upgrade, HTTP2-Settings", "Upgrade", "h2c", "HTTP2-Settings", "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA")},
 		{"early data by a header", anyHTTP, []string{"TOO_EARLY"}, with("Early-Data", "1")},
 
 		{"forwarded for, alone", anyHTTP, ok, with("X-Forwarded-For", "198.51.100.9")},

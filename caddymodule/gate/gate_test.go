@@ -91,6 +91,7 @@ func TestEveryCode(t *testing.T) {
 		{name: "nominated idempotency", code: AuthMalformed, change: header("Connection", "idempotency-KEY"), details: []string{"reason=nominated"}},
 		{name: "trailer", code: AuthMalformed, change: func(c *call) { c.Trailer = http.Header{"X_unk_key_id": nil} }, details: []string{"header=Trailer", "reason=nominated"}},
 		{name: "upgrade", code: AuthMalformed, change: header("Upgrade", "websocket"), details: []string{"header=Upgrade"}},
+		{name: "two upgrades", code: AuthMalformed, change: header("Upgrade", "h2c", "websocket"), details: []string{"header=Upgrade"}},
 		{name: "connect", code: AuthMalformed, change: func(c *call) { c.Method = "CONNECT" }, details: []string{"reason=method"}},
 		{name: "host against authority", code: AuthMalformed, change: header("Host", "other.example.com"), details: []string{"header=Host", "reason=conflict"}},
 		{name: "two hosts", code: AuthMalformed, change: header("Host", "API.example.com", "b.example.com"), details: []string{"reason=conflict"}},

@@ -52,8 +52,12 @@ func (f *Facts) SetIdentity(h http.Header, requestID string) {
 // DeleteProtected removes from h every header that a client must not be able to
 // send to the upstream, in every spelling that some server reads as the same
 // name: any case, with '_' or '.' for '-'. That is all of X-Unk-*, and the
-// signatures. It is for the headers before, and the trailers after the body.
+// signatures. An offer to change the protocol goes too: what the upstream made of
+// it would not be signed. It is for the headers before, and the trailers after the
+// body.
 func DeleteProtected(h http.Header) {
+	delete(h, "Upgrade")
+	delete(h, "Http2-Settings")
 	for name := range h {
 		if protected(name) {
 			delete(h, name)

@@ -17,6 +17,7 @@ func TestDeleteProtectedKnowsEverySpelling(t *testing.T) {
 	for _, name := range []string{
 		"X-Unk-Merchant-Id", "x-unk-merchant-id", "X_Unk_Merchant_Id", "X.Unk.Merchant.Id", "X-unk_merchant.ID", "X-UNK-CLIENT-IP", "X_UNK-Key", "X-Unk-Signature",
 		"X-Unk-Request-Id", "X-Unk-Anything", "X-Unk-", "Signature", "signature-input", "Signature_Input", "SIGNATURE.INPUT",
+		"Upgrade", "Http2-Settings",
 	} {
 		h[name] = []string{"forged"}
 	}

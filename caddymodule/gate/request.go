@@ -54,11 +54,23 @@ func (r *Request) shape(a *Admission) *Refusal {
 		return ambiguous(f, header, "nominated",
 			header+" names a header that the gateway depends on, so that a proxy would remove it. Send "+header+" without that name.")
 	}
-	if len(r.Header["Upgrade"]) > 0 {
+	if r.upgrades() {
 		return ambiguous(f, "Upgrade", "not_signed",
 			"The request asks to switch to a protocol whose bytes would not be signed. Send it without Upgrade.")
 	}
 	return r.line(a)
+}
+
+// upgrades reports whether the request asks for another protocol. An offer of
+// HTTP/2 without TLS does not count: Java's client makes one with every request,
+// and [DeleteProtected] takes it away, as RFC 9110 §7.8 lets a server do.
+func (r *Request) upgrades() bool {
+	for _, offer := range r.Header["Upgrade"] {
+		if !strings.EqualFold(offer, "h2c") {
+			return true
+		}
+	}
+	return false
 }
 
 // line checks the request line and the host, the parts that HTTP lets people
