@@ -41,6 +41,9 @@ func asHTTPError(err error) httpError {
 	var e *controlplane.Error
 	if errors.As(err, &e) {
 		h.status, h.retryAfter = statusOf(e.Code), e.RetryAfter
+		if e.Code == controlplane.CodeLimit && e.RetryAfter > 0 {
+			h.status = http.StatusTooManyRequests // a limit of attempts, not of things
+		}
 	}
 	return h
 }
