@@ -86,14 +86,18 @@ func pageStatus(status int) int {
 	return http.StatusInternalServerError
 }
 
-// fail answers with an error page. A confirmation that ran out while a form was
-// filled in leads to it instead.
+// fail answers with an error page. A confirmation or a session that ran out while
+// a form was filled in leads there instead.
 func (x *exchange) fail(err error) {
 	x.cause = err
-	if controlplane.CodeOf(err) == controlplane.CodeSudoRequired {
-		if x.askSudo() == nil {
-			return
-		}
+	switch controlplane.CodeOf(err) {
+	case controlplane.CodeSudoRequired:
+		x.askSudo()
+		return
+	case controlplane.CodeUnauthenticated: // it ended after the middleware looked
+		x.session = Session{State: StateAnonymous}
+		x.lead()
+		return
 	}
 	h := asHTTPError(err)
 	page := errorPage{Status: h.status, Name: strconv.Itoa(pageStatus(h.status)), RequestID: x.requestID}

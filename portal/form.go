@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"cmp"
+	"errors"
 	"mime"
 	"net/http"
 	"net/url"
@@ -81,6 +83,42 @@ func (f *form) mark(name, text string) {
 			f.Fields[i].Focus = false
 		}
 	}
+}
+
+// blame shows what the control plane says is wrong with the inputs, each at its
+// field; names maps inputs to fields that are called otherwise. It returns false
+// for an error that is not about a field of the form.
+func (x *exchange) blame(f *form, err error, names map[string]string) (bool, error) {
+	var e *controlplane.Error
+	if !errors.As(err, &e) || len(e.Fields) == 0 {
+		return false, nil
+	}
+	for _, wrong := range e.Fields {
+		name := cmp.Or(names[wrong.Field], wrong.Field)
+		if _, err := f.Field(name); err != nil {
+			return false, nil
+		}
+		text, err := x.ruleText(wrong)
+		if err != nil {
+			return false, err
+		}
+		f.mark(name, text)
+	}
+	x.cause = err
+	return true, nil
+}
+
+// ruleText says in the reader's language which rule an input breaks. A rule that
+// has no text yet is said in the control plane's English rather than not at all.
+func (x *exchange) ruleText(wrong controlplane.FieldError) (string, error) {
+	args := make([]any, len(wrong.Args))
+	for i, a := range wrong.Args {
+		args[i] = a
+	}
+	if _, found := x.lang.texts["rule."+wrong.Rule]; !found {
+		return x.text("rule.other", "message", wrong.Message)
+	}
+	return x.text("rule."+wrong.Rule, args...)
 }
 
 // parseForm reads the body of a POST.

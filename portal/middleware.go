@@ -51,14 +51,16 @@ func (x *exchange) dispatch(allow string) error {
 		return err
 	}
 	if x.route.States&x.session.State == 0 {
-		return x.lead()
+		x.lead()
+		return nil
 	}
 	if !x.route.allows(x.session.Role) {
 		return x.deny()
 	}
 	// Whoever must enrol has signed in this moment, and has nothing else to show.
 	if x.route.NeedsSudo() && !x.session.Sudo && x.session.State == StateActive {
-		return x.askSudo()
+		x.askSudo()
+		return nil
 	}
 	if x.route.Method == post {
 		if err := x.parseForm(); err != nil {

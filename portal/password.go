@@ -1,11 +1,6 @@
 package portal
 
-import (
-	"errors"
-	"net/http"
-
-	"github.com/unknownpay/merchant-gateway/controlplane"
-)
+import "net/http"
 
 // passwordPage chooses a new password.
 type passwordPage struct {
@@ -50,11 +45,11 @@ func submitPassword(x *exchange) error {
 // passwordRefused tells a wrong present password from a new one that breaks a
 // rule: the reader is signed in, and must know which to put right.
 func (x *exchange) passwordRefused(f form, err error) error {
-	var e *controlplane.Error
-	if errors.As(err, &e) && e.Code == controlplane.CodeInvalid && len(e.Fields) > 0 {
-		if err := x.markField(&f, "new", "password.rule."+e.Fields[0].Message); err != nil {
-			return err
-		}
+	handled, failure := x.blame(&f, err, map[string]string{"password": "new"})
+	if failure != nil {
+		return failure
+	}
+	if handled {
 		return x.passwordForm(http.StatusUnprocessableEntity, f)
 	}
 	status, text, handled := x.explainRefusal("password.wrong", err)

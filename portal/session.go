@@ -61,11 +61,10 @@ func home(s State) string {
 
 // lead sends a browser to where its state belongs, and remembers where it was
 // going if it only has to sign in.
-func (x *exchange) lead() error {
+func (x *exchange) lead() {
 	to := x.table.byName[home(x.session.State)].path("")
 	if back := x.returnName(); back != "" && x.session.State == StateAnonymous {
 		to += "?return_to=" + back
 	}
 	http.Redirect(x.w, x.r, to, http.StatusSeeOther)
-	return nil
 }

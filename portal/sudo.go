@@ -8,13 +8,12 @@ import (
 // askSudo leads to the confirmation and remembers the page with the form: what
 // was asked for is not done afterwards by itself, but asked for again by the one
 // who confirmed.
-func (x *exchange) askSudo() error {
+func (x *exchange) askSudo() {
 	to := "/sudo"
 	if name := x.returnName(); name != "" {
 		to += "?" + url.Values{"return_to": {name}}.Encode()
 	}
 	http.Redirect(x.w, x.r, to, http.StatusSeeOther)
-	return nil
 }
 
 // sudoForm asks for everything that the account has; recovery codes are no
