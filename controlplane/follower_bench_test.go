@@ -147,6 +147,9 @@ func BenchmarkEnforcement(b *testing.B) {
 	defer runFollower(b, f)()
 	var raw [16]byte
 	m := Merchant{ID: FormatID(PrefixMerchant, raw), Name: "m", State: MerchantActive}
+	if err := f.WaitRevision(b.Context(), 1); err != nil {
+		b.Fatal(err)
+	}
 	var waits []time.Duration
 	runtime.GC()
 	for b.Loop() {
