@@ -36,7 +36,6 @@ func (x *exchange) onceForm() (form, error) {
 // enrolPage shows the seed to an authenticator app and asks for its first code.
 type enrolPage struct {
 	form
-	Tabs []link
 	// Seed is shown in the answer to the request that made it, and never again.
 	Seed string
 	QR   qrCode
@@ -60,12 +59,11 @@ func beginEnrolment(x *exchange) error {
 	if f.OnceID, err = x.newOnceID(); err != nil {
 		return err
 	}
-	return x.render(http.StatusOK, "account.enrol", enrolPage{f, x.accountTabs(), groups(e.Secret.Reveal()), qr})
+	return x.render(http.StatusOK, "account.enrol", enrolPage{f, groups(e.Secret.Reveal()), qr})
 }
 
 // codesPage shows recovery codes, once.
 type codesPage struct {
-	Tabs  []link
 	Codes []string
 	// Fresh: they come with a second factor that was set up this moment.
 	Fresh bool
@@ -88,7 +86,7 @@ func finishEnrolment(x *exchange) error {
 	}
 	x.keep(r.ticket)
 	x.session.State = StateActive
-	return x.render(http.StatusOK, "account.codes", codesPage{x.accountTabs(), revealAll(r.codes), true})
+	return x.render(http.StatusOK, "account.codes", codesPage{revealAll(r.codes), true})
 }
 
 // enrolmentRefused asks for the code again; the seed is in the app already.
@@ -102,7 +100,7 @@ func (x *exchange) enrolmentRefused(err error) error {
 	if f.OnceID, err = x.newOnceID(); err != nil {
 		return err
 	}
-	return x.render(status, "account.enrol", enrolPage{form: f, Tabs: x.accountTabs()})
+	return x.render(status, "account.enrol", enrolPage{form: f})
 }
 
 func removeFactor(x *exchange) error {
@@ -124,7 +122,7 @@ func renewCodes(x *exchange) error {
 	if !first {
 		return x.render(http.StatusConflict, "shown", shownPage{x.table.byName["account.2fa"].path("")})
 	}
-	return x.render(http.StatusOK, "account.codes", codesPage{Tabs: x.accountTabs(), Codes: revealAll(codes)})
+	return x.render(http.StatusOK, "account.codes", codesPage{Codes: revealAll(codes)})
 }
 
 // shownPage answers a form that revealed its secret before.
