@@ -14,6 +14,13 @@ const (
 	PrefixStaff    = "stf_"
 	PrefixRequest  = "req_"
 	PrefixEntry    = "ipa_"
+	// PrefixEvent is that of the webhook-id.
+	PrefixEvent          = "evt_"
+	PrefixEndpoint       = "wep_"
+	PrefixEndpointSecret = "whs_"
+	PrefixDelivery       = "dlv_"
+	PrefixReplay         = "rpl_"
+	PrefixServiceToken   = "svt_"
 
 	PrefixAllowlistRequest = "alr_"
 )

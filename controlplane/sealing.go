@@ -19,7 +19,7 @@ const (
 )
 
 // Purposes lists them all: a keyring has a data key for each.
-func Purposes() []string { return []string{PurposeAPISecret, PurposeTOTPSeed} }
+func Purposes() []string { return []string{PurposeAPISecret, PurposeTOTPSeed, PurposeWebhookSecret} }
 
 // SecretLocation says where a sealed record lives. It is the additional data of
 // the encryption: a record moved to another row, column, merchant or environment

@@ -35,6 +35,7 @@ type Tx interface {
 	AuditTx
 	KeyringTx
 	SnapshotTx
+	WebhookTx
 	AccountTx
 
 	// BumpRevision increments the revision that gateways follow and returns it.

@@ -31,6 +31,7 @@ func sealedColumns() []sealedColumn {
 	return []sealedColumn{
 		{controlplane.PurposeAPISecret, "api_keys", "secret", sqlSealedAPISecrets, sqlSealAPISecret},
 		{controlplane.PurposeTOTPSeed, "totp_seeds", "seed", sqlSealedTOTPSeeds, sqlSealTOTPSeed},
+		{controlplane.PurposeWebhookSecret, "endpoint_secrets", "secret", sqlSealedEndpointSecrets, sqlSealEndpointSecret},
 	}
 }
 

@@ -163,7 +163,7 @@ func TestChangeThatEndsItsGoroutineLeavesNobodyWaiting(t *testing.T) {
 
 func TestFullDatabaseIsUnavailableForWritesAndStillReads(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.db")
-	db := openAt(t, SQLiteConfig{Path: path, maxPages: 60})
+	db := openAt(t, SQLiteConfig{Path: path, maxPages: 200})
 	mustInsert(t, db, 1_000_001)
 	err := storetest.Fill(t.Context(), db, 10_000, 0)
 	if controlplane.CodeOf(err) != controlplane.CodeUnavailable || !strings.Contains(err.Error(), "full") {
@@ -179,7 +179,7 @@ func TestFullDatabaseIsUnavailableForWritesAndStillReads(t *testing.T) {
 // A change that ignores the error of a full disk must not go on, outside of the
 // transaction that SQLite has rolled back.
 func TestChangeCannotGoOnAfterTheDatabaseGaveUp(t *testing.T) {
-	db := openAt(t, SQLiteConfig{Path: filledDatabase(t, t.TempDir(), 1), maxPages: 60})
+	db := openAt(t, SQLiteConfig{Path: filledDatabase(t, t.TempDir(), 1), maxPages: 200})
 	ctx := t.Context()
 	h := hold(t, db)
 	stubborn := h.queue(ctx, func(tx controlplane.Tx) error {
