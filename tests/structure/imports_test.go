@@ -1,6 +1,7 @@
 package structure
 
 import (
+	"go/ast"
 	"slices"
 	"strings"
 	"testing"
@@ -136,12 +137,32 @@ func TestImports(t *testing.T) {
 				if r.direct {
 					imports = p.Imports
 				}
-				for _, dep := range imports {
-					if r.forbids(dep) {
-						t.Errorf("%s depends on %s; rule: %s; because: %s", folder, dep, r.name, r.reason)
-					}
+				// One is enough: what it depends on in turn would follow.
+				if i := slices.IndexFunc(imports, r.forbids); i >= 0 {
+					t.Errorf("%s depends on %s; rule: %s; because: %s", folder, imports[i], r.name, r.reason)
 				}
 			}
+		})
+	}
+}
+
+// net/http is the one import that the rules cannot forbid the gate: it has the type
+// of headers.
+func TestGateServesNothing(t *testing.T) {
+	const reason = "the gate decides about facts; requests, responses and connections are caddymodule's"
+	for _, s := range sources(t) {
+		if s.folder() != "caddymodule/gate" || s.test() {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok || text(sel.X) != "http" {
+				return true
+			}
+			if name := sel.Sel.Name; name != "Header" && name != "CanonicalHeaderKey" && !strings.HasPrefix(name, "Status") && !strings.HasPrefix(name, "Method") {
+				t.Errorf("%s:%d: http.%s; because: %s", s.path, s.line(sel.Pos()), name, reason)
+			}
+			return true
 		})
 	}
 }
