@@ -29,10 +29,10 @@ func TestNoMutableGlobals(t *testing.T) {
 }
 
 type global struct {
-	in    source
-	name  *ast.Ident
-	spec  *ast.ValueSpec
-	value ast.Expr // nil when the spec has none for this name
+	in       source
+	name     *ast.Ident
+	value    ast.Expr // nil when it is given none
+	embedded bool     // by a go:embed line
 }
 
 func globals(files []source) []global {
@@ -46,7 +46,7 @@ func globals(files []source) []global {
 			for _, spec := range d.Specs {
 				v := spec.(*ast.ValueSpec)
 				for i, name := range v.Names {
-					g := global{in: s, name: name, spec: v}
+					g := global{in: s, name: name, embedded: embeds(d.Doc) || embeds(v.Doc)}
 					if i < len(v.Values) {
 						g.value = v.Values[i]
 					}
@@ -60,11 +60,14 @@ func globals(files []source) []global {
 	return all
 }
 
+func embeds(doc *ast.CommentGroup) bool {
+	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
+}
+
 func (g global) objection(files []source) string {
 	name := g.name.Name
 	switch {
-	case g.spec.Type != nil && text(g.spec.Type) == "embed.FS":
-		return ""
+	case g.embedded:
 	case g.value == nil:
 		return "it is declared to be filled in later"
 	case strings.HasPrefix(name, "Err") || strings.HasPrefix(name, "err"):
