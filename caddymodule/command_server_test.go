@@ -141,3 +141,25 @@ func TestErrorsBesideAnAnswerDoNotHideIt(t *testing.T) {
 		t.Errorf("%s", out.String())
 	}
 }
+
+func TestWhetherAChangeCountsIsSaid(t *testing.T) {
+	for _, tc := range []struct {
+		offline bool
+		applied applied
+		want    string
+	}{
+		{false, applied{7, true}, "enforces revision 7"},
+		{false, applied{7, false}, "does not enforce revision 7 yet"},
+		{true, applied{7, false}, "revision 7 counts from its next start"},
+	} {
+		var out strings.Builder
+		s := sessionTo(&out)
+		s.offline = tc.offline
+		if err := s.print(func(p *printer) { p.applied(tc.applied) }); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), tc.want) {
+			t.Errorf("%+v: %s", tc, out.String())
+		}
+	}
+}
