@@ -49,7 +49,10 @@ func keyringCalls() []call {
 	}
 }
 
-func keyringStatusCall(_ context.Context, n callNode, _ controlplane.Actor, _ struct{}) (keyringStatus, error) {
+func keyringStatusCall(ctx context.Context, n callNode, a controlplane.Actor, _ struct{}) (keyringStatus, error) {
+	if err := n.service.Permit(ctx, a, controlplane.OpKeyringStatus, ""); err != nil {
+		return keyringStatus{}, err
+	}
 	s := n.ring.Status()
 	out := keyringStatus{RootID: s.RootID, RootPath: n.ring.rootPath, DataKeys: []dataKey{}}
 	for _, k := range s.Keys {

@@ -65,7 +65,10 @@ func systemCalls() []call {
 	}
 }
 
-func statusCall(ctx context.Context, n callNode, _ controlplane.Actor, _ struct{}) (out systemStatus, err error) {
+func statusCall(ctx context.Context, n callNode, a controlplane.Actor, _ struct{}) (out systemStatus, err error) {
+	if err := n.service.Permit(ctx, a, controlplane.OpSystemStatus, ""); err != nil {
+		return out, err
+	}
 	out.Version = moduleVersion()
 	out.Caddy, _ = caddy.Version()
 	if out.Database, err = n.db.Stats(ctx); err != nil {
@@ -131,9 +134,12 @@ func moduleVersion() string {
 	return "unknown"
 }
 
-func backupCall(ctx context.Context, n callNode, _ controlplane.Actor, in backupTo) (backupDone, error) {
+func backupCall(ctx context.Context, n callNode, a controlplane.Actor, in backupTo) (backupDone, error) {
 	if !filepath.IsAbs(in.To) {
 		return backupDone{}, controlplane.InvalidField("to", "must be an absolute path: the server writes the file")
+	}
+	if err := n.service.Permit(ctx, a, controlplane.OpSystemBackup, in.To); err != nil {
+		return backupDone{}, err
 	}
 	err := n.db.Backup(ctx, in.To)
 	if err != nil && !errors.As(err, new(*controlplane.Error)) {

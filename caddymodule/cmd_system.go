@@ -124,7 +124,7 @@ func (s *session) restore(from string) (out restored, err error) {
 	if err != nil {
 		return out, err
 	}
-	config, err := c.nodeConfig(s.context())
+	config, err := c.nodeConfig(s.cmd.Context())
 	if err != nil {
 		return out, err
 	}
@@ -134,10 +134,10 @@ func (s *session) restore(from string) (out restored, err error) {
 	if out.Database, err = config.store.identity(); err != nil {
 		return out, err
 	}
-	if out.Replaced, err = store.RestoreSQLite(s.context(), from, out.Database, time.Now()); err != nil {
+	if out.Replaced, err = store.RestoreSQLite(s.cmd.Context(), from, out.Database, time.Now()); err != nil {
 		return out, err
 	}
-	out.Revision, err = c.tryOpen(s.context())
+	out.Revision, err = c.tryOpen(s.cmd.Context())
 	if err != nil {
 		err = fmt.Errorf("the backup is in place, but it does not open: %w; the replaced database is %s", err, orDash(out.Replaced))
 	}

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,13 +25,6 @@ type session struct {
 
 	// offline: the answer came from the database, no server was running.
 	offline bool
-}
-
-func (s *session) context() context.Context {
-	if ctx := s.cmd.Context(); ctx != nil {
-		return ctx
-	}
-	return context.Background()
 }
 
 // ask makes one call and prints the answer: as it came with --json, else by show.
@@ -97,7 +89,7 @@ func (s *session) call(name string, input []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return askServer(s.context(), socket, name, input)
+		return askServer(s.cmd.Context(), socket, name, input)
 	}
 	c, err := loadCommandConfig(s.config, s.adapter)
 	if err != nil {
@@ -105,14 +97,14 @@ func (s *session) call(name string, input []byte) ([]byte, error) {
 	}
 	socket, noSocket := socketPath(c.admin)
 	if noSocket == nil {
-		answer, err := askServer(s.context(), socket, name, input)
+		answer, err := askServer(s.cmd.Context(), socket, name, input)
 		if !errors.As(err, new(*unreachableError)) {
 			return answer, err
 		}
 		noSocket = err
 	}
 	s.offline = true
-	answer, err := c.callOffline(s.context(), name, input)
+	answer, err := c.callOffline(s.cmd.Context(), name, input)
 	return answer, inUse(err, noSocket)
 }
 
