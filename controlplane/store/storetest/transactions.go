@@ -3,12 +3,17 @@ package storetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
 func transactionContract() []contract {
+	return slices.Concat(atomicity(), isolation(), endings())
+}
+
+func atomicity() []contract {
 	return []contract{
 		{"an error undoes all that was done and comes back as it is", func(k *kit) {
 			stop := errors.New("stop")
@@ -38,6 +43,11 @@ func transactionContract() []contract {
 			})
 			same(k, len(merchants(k, controlplane.MerchantFilter{})), 2)
 		}},
+	}
+}
+
+func isolation() []contract {
+	return []contract{
 		{"a change sees its own writes, and others do not", func(k *kit) {
 			k.must(func(ctx context.Context, tx controlplane.Tx) error {
 				if err := tx.InsertMerchant(ctx, Merchant(1)); err != nil {
@@ -76,6 +86,11 @@ func transactionContract() []contract {
 			}
 			same(k, merchants(k, controlplane.MerchantFilter{}), nil)
 		}},
+	}
+}
+
+func endings() []contract {
+	return []contract{
 		{"a panic undoes the change and becomes an error", func(k *kit) {
 			err := k.try(func(ctx context.Context, tx controlplane.Tx) error {
 				if err := tx.InsertMerchant(ctx, Merchant(1)); err != nil {
