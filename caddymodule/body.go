@@ -31,7 +31,7 @@ type bodies struct {
 // bodyLimits say how a body may be held.
 type bodyLimits struct {
 	max   int64 // bytes
-	spool int64 // bytes in memory; what is longer goes to a file
+	spool int64 // bytes in memory, at least 1; what is longer goes to a file
 }
 
 // heldBody is a body that was read. The transport may go on reading it after the
@@ -75,7 +75,7 @@ func (h *heldBody) begin(length int64, limits bodyLimits) error {
 	case length > limits.spool:
 		return h.spill()
 	case length < 0:
-		return h.grow(min(firstBuffer, max(limits.spool, 1)))
+		return h.grow(min(firstBuffer, limits.spool))
 	}
 	return h.grow(length)
 }
@@ -118,7 +118,7 @@ func (h *heldBody) fill(src io.Reader, limits bodyLimits) error {
 
 // full says at which length the buffer cannot take more in place.
 func (h *heldBody) full(limits bodyLimits) int64 {
-	return min(int64(cap(h.buffer.data)), max(limits.spool, 1))
+	return min(int64(cap(h.buffer.data)), limits.spool)
 }
 
 // room is where the next bytes go. A full buffer does not grow before another

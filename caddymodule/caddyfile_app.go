@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -59,12 +58,13 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // readGuest reads "<option> <module> …" and lets the module read the rest.
 func readGuest(d *caddyfile.Dispenser, namespace string) ([]byte, error) {
+	option, known := d.Val(), guestNames(namespace)
 	if !d.NextArg() {
-		return nil, d.Errf("%s needs a name: %s", d.Val(), strings.Join(guestNames(namespace), ", "))
+		return nil, d.Errf("%s needs the name of one: %s", option, strings.Join(known, ", "))
 	}
 	name := d.Val()
-	if !slices.Contains(guestNames(namespace), name) {
-		return nil, d.Errf("there is no %q; there is: %s", name, strings.Join(guestNames(namespace), ", "))
+	if !slices.Contains(known, name) {
+		return nil, d.Errf("%s: there is no %q, only: %s", option, name, strings.Join(known, ", "))
 	}
 	guest, err := caddyfile.UnmarshalModule(d, namespace+"."+name)
 	if err != nil {
@@ -104,7 +104,7 @@ func (m *MemoryReplay) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return readBlock(d, "replay memory", options{
 		"state_dir": func(d *caddyfile.Dispenser) error {
 			if m.StateDir != "" {
-				return errors.New("the directory is given twice")
+				return d.Err("replay memory: the directory is given twice")
 			}
 			return readText(d, &m.StateDir)
 		},

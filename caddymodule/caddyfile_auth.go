@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"errors"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -31,7 +30,7 @@ func (h *MerchantAuth) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		h.Environment = d.Val()
 		if h.Environment != "live" && h.Environment != "test" {
-			return d.Errf("%q is not an environment; write live or test, or nothing for both", h.Environment)
+			return d.Errf("merchant_auth: %q is not an environment; write live or test, or nothing for both", h.Environment)
 		}
 	}
 	if d.NextArg() {
@@ -51,14 +50,14 @@ func (h *MerchantAuth) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (l *RateLimit) read(d *caddyfile.Dispenser) error {
 	var events, window string
 	if !d.AllArgs(&events, &window) {
-		return errors.New("give a number of requests and a window, such as 100 1s")
+		return d.Err("rate_limit: give a number of requests and a window, such as 100 1s")
 	}
 	n, err := strconv.Atoi(events)
 	if err != nil || n < 1 || n > 1_000_000 {
-		return d.Errf("%q is not a number of requests from 1 to 1000000", events)
+		return d.Errf("rate_limit: %q is not a number of requests from 1 to 1000000", events)
 	}
 	l.Events = n
-	return parseDuration(d, window, &l.Window)
+	return parseDuration(d, "rate_limit", window, &l.Window)
 }
 
 var _ caddyfile.Unmarshaler = (*MerchantAuth)(nil)

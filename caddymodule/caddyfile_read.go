@@ -33,7 +33,7 @@ func readBlock(d *caddyfile.Dispenser, of string, all options) error {
 		}
 		seen[name] = true
 		if err := read(d); err != nil {
-			return d.Errf("%s: %v", name, err)
+			return err
 		}
 	}
 	return nil
@@ -58,43 +58,43 @@ func readFlag(d *caddyfile.Dispenser, into *bool) error {
 
 // readSize reads a number of bytes, such as 512KiB or 1MB.
 func readSize(d *caddyfile.Dispenser, into *int64) error {
-	var text string
+	name, text := d.Val(), ""
 	if err := readText(d, &text); err != nil {
 		return err
 	}
 	n, err := humanize.ParseBytes(text)
 	if err != nil || n == 0 || n > 1<<50 {
-		return d.Errf("%q is not a size; write one like 512KiB or 1MiB", text)
+		return d.Errf("%s: %q is not a size; write one like 512KiB or 1MiB", name, text)
 	}
 	*into = int64(n)
 	return nil
 }
 
 func readDuration(d *caddyfile.Dispenser, into *caddy.Duration) error {
-	var text string
+	name, text := d.Val(), ""
 	if err := readText(d, &text); err != nil {
 		return err
 	}
-	return parseDuration(d, text, into)
+	return parseDuration(d, name, text, into)
 }
 
-func parseDuration(d *caddyfile.Dispenser, text string, into *caddy.Duration) error {
+func parseDuration(d *caddyfile.Dispenser, name, text string, into *caddy.Duration) error {
 	t, err := caddy.ParseDuration(text)
 	if err != nil || t <= 0 || t > 24*time.Hour {
-		return d.Errf("%q is not a duration; write one like 30s or 5m", text)
+		return d.Errf("%s: %q is not a duration; write one like 30s or 5m", name, text)
 	}
 	*into = caddy.Duration(t)
 	return nil
 }
 
 func readCount(d *caddyfile.Dispenser, into *int64) error {
-	var text string
+	name, text := d.Val(), ""
 	if err := readText(d, &text); err != nil {
 		return err
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
-		return d.Errf("%q is not a number; write one like 1000000", text)
+		return d.Errf("%s: %q is not a number; write one like 1000000", name, text)
 	}
 	*into = n
 	return nil

@@ -39,6 +39,7 @@ type site struct {
 	secure   string
 	roots    *x509.CertPool
 	upstream *upstream
+	others   []*upstream
 
 	// What the Caddyfile is made of; change them and reload.
 	merchants string // lines of the global block
@@ -48,6 +49,8 @@ type site struct {
 	database  string // path
 	routes    string // what stands in for the default route
 	logs      string // lines of the default log
+	named     string // named routes
+	whole     string // stands in for all of it
 }
 
 // startSite runs a site until the test ends, and then looks for what it left.
@@ -65,7 +68,9 @@ func startSite(t testing.TB, change ...func(*site)) *site {
 	}
 	t.Cleanup(func() {
 		s.stop()
-		s.upstream.close()
+		for _, u := range append(s.others, s.upstream) {
+			u.close()
+		}
 		if err := goleak.Find(append(caddysOwn(), ignore)...); err != nil {
 			t.Error(err)
 		}
@@ -133,6 +138,9 @@ func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
 
 // caddyfile is the configuration in its present state.
 func (s *site) caddyfile() string {
+	if s.whole != "" {
+		return s.whole
+	}
 	routes := s.routes
 	if routes == "" {
 		routes = "merchant_auth " + s.auth + "\n" + s.before + "\nreverse_proxy " + s.upstream.address
@@ -156,6 +164,7 @@ func (s *site) caddyfile() string {
 		%[3]s
 	}
 }
+%[9]s
 http://:%[4]s {
 	bind 127.0.0.1
 	log
@@ -167,7 +176,7 @@ https://:%[5]s {
 	log
 	%[6]s
 }
-`, s.dir, s.logs, s.merchants, port(s.plain), port(s.secure), routes, s.global, s.database)
+`, s.dir, s.logs, s.merchants, port(s.plain), port(s.secure), routes, s.global, s.database, s.named)
 }
 
 func port(address string) string {
@@ -307,7 +316,18 @@ type answer struct {
 
 // client opens a connection for every request, so that none is left over.
 func (s *site) client() *http.Client {
-	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: s.tls()}}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port(address))
+	}
+	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: s.tls(), DialContext: dial}}
+}
+
+// client2 speaks HTTP/2 to the secure listener, a connection for each request.
+func (s *site) client2() *http.Client {
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, s.secure)
+	}
+	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{ForceAttemptHTTP2: true, DisableKeepAlives: true, TLSClientConfig: s.tls(), DialContext: dial}}
 }
 
 func (s *site) tls() *tls.Config { return &tls.Config{RootCAs: s.roots, ServerName: "gateway.test"} }

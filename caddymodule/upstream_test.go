@@ -21,6 +21,7 @@ type upstream struct {
 
 	mu   sync.Mutex
 	seen []sighting
+	open map[net.Conn]http.ConnState
 }
 
 // sighting is one request as the upstream saw it.
@@ -35,7 +36,12 @@ func startUpstream(t testing.TB) *upstream {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	u := &upstream{address: l.Addr().String(), served: make(chan error, 1)}
-	u.server = &http.Server{Handler: u}
+	u.open = map[net.Conn]http.ConnState{}
+	u.server = &http.Server{Handler: u, ConnState: func(c net.Conn, state http.ConnState) {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.open[c] = state
+	}}
 	go func() { u.served <- u.server.Serve(countingListener{l, &u.bytes}) }()
 	return u
 }
@@ -62,6 +68,17 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, _ = w.Write(body) // the caller has gone if this fails
+}
+
+// hangUp closes the connections that wait for a request.
+func (u *upstream) hangUp() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c, state := range u.open {
+		if state == http.StateIdle {
+			_ = c.Close() // the other side may have closed it
+		}
+	}
 }
 
 // take returns what was seen since the last call.
