@@ -7,7 +7,7 @@ const (
 	ActorUser   ActorKind = "user"   // a merchant's user, in the portal
 	ActorStaff  ActorKind = "staff"  // the platform team, in the console
 	ActorLocal  ActorKind = "local"  // the operator, through the admin socket
-	ActorSystem ActorKind = "system" // the program itself
+	ActorSystem ActorKind = "system" // the program itself, or a backend of the platform
 )
 
 // Actor is who asks for an operation, as the audit trail will name them.
@@ -37,8 +37,10 @@ func (a Actor) roleFits() bool {
 		return a.MerchantID != "" && isMerchantRole(a.Role)
 	case ActorStaff:
 		return a.Role == RolePlatformAdmin || a.Role == RolePlatformOperator || a.Role == RoleAuditor
-	case ActorLocal, ActorSystem:
+	case ActorLocal:
 		return a.Role == RoleLocal
+	case ActorSystem:
+		return a.Role == RoleLocal || a.Role == RoleService
 	}
 	return false
 }

@@ -36,6 +36,27 @@ const (
 	OpAllowlistApprove  Operation = "allowlist.approve"
 	OpAllowlistReject   Operation = "allowlist.reject"
 
+	OpEndpointCreate  Operation = "endpoint.create"
+	OpEndpointUpdate  Operation = "endpoint.update"
+	OpEndpointEnable  Operation = "endpoint.enable"
+	OpEndpointDisable Operation = "endpoint.disable"
+	OpEndpointDelete  Operation = "endpoint.delete"
+	OpEndpointSecret  Operation = "endpoint.rotate_secret"
+	OpEndpointTest    Operation = "endpoint.test"
+	OpEndpointList    Operation = "endpoint.list"
+	OpEndpointView    Operation = "endpoint.view"
+
+	OpEventIngest Operation = "event.ingest"
+
+	OpDeliveryList   Operation = "delivery.list"
+	OpDeliveryView   Operation = "delivery.view"
+	OpDeliveryCount  Operation = "delivery.replay_count"
+	OpDeliveryReplay Operation = "delivery.replay"
+
+	OpServiceTokenIssue  Operation = "service_token.issue"
+	OpServiceTokenRevoke Operation = "service_token.revoke"
+	OpServiceTokenList   Operation = "service_token.list"
+
 	OpStaffBootstrap Operation = "staff.bootstrap"
 
 	OpAuditList   Operation = "audit.list"
@@ -83,6 +104,7 @@ func Permissions() []Permission {
 		admins   = []Role{RoleLocal, RolePlatformAdmin}
 		watchers = []Role{RoleLocal, RolePlatformAdmin, RolePlatformOperator, RoleAuditor}
 		keepers  = []Role{RoleLocal, RoleOwner, RoleAdmin} // staff never see a secret
+		testers  = slices.Concat(keepers, []Role{RoleOperator})
 		everyone = slices.Concat(watchers, []Role{RoleOwner, RoleAdmin, RoleOperator, RoleViewer})
 		managers = slices.Concat(watchers, []Role{RoleOwner, RoleAdmin})
 	)
@@ -114,6 +136,29 @@ func Permissions() []Permission {
 		{OpAllowlistRequests, everyone, false, false},
 		{OpAllowlistApprove, staff, true, true},
 		{OpAllowlistReject, staff, true, true},
+
+		{OpEndpointCreate, keepers, true, true},
+		{OpEndpointUpdate, keepers, true, true},
+		{OpEndpointEnable, keepers, true, true},
+		{OpEndpointDisable, keepers, true, true},
+		{OpEndpointDelete, keepers, true, true},
+		{OpEndpointSecret, keepers, true, true},
+		{OpEndpointTest, testers, false, true},
+		{OpEndpointList, everyone, false, false},
+		{OpEndpointView, everyone, false, false},
+
+		// No user of a merchant may, and there are too many for the audit trail: the
+		// events are their own record.
+		{OpEventIngest, []Role{RoleLocal, RoleService}, false, false},
+
+		{OpDeliveryList, everyone, false, false},
+		{OpDeliveryView, everyone, false, false},
+		{OpDeliveryCount, keepers, false, false},
+		{OpDeliveryReplay, keepers, true, true},
+
+		{OpServiceTokenIssue, admins, true, true},
+		{OpServiceTokenRevoke, admins, true, true},
+		{OpServiceTokenList, watchers, false, false},
 
 		{OpStaffBootstrap, local, false, true},
 

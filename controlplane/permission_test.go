@@ -2,6 +2,7 @@ package controlplane_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,23 @@ allowlist.withdraw    local owner admin
 allowlist.requests reads local platform_admin platform_operator auditor owner admin operator viewer
 allowlist.approve sudo local platform_admin platform_operator
 allowlist.reject sudo local platform_admin platform_operator
+endpoint.create sudo  local owner admin
+endpoint.update sudo  local owner admin
+endpoint.enable sudo  local owner admin
+endpoint.disable sudo local owner admin
+endpoint.delete sudo  local owner admin
+endpoint.rotate_secret sudo local owner admin
+endpoint.test         local owner admin operator
+endpoint.list reads   local platform_admin platform_operator auditor owner admin operator viewer
+endpoint.view reads   local platform_admin platform_operator auditor owner admin operator viewer
+event.ingest reads    local service
+delivery.list reads   local platform_admin platform_operator auditor owner admin operator viewer
+delivery.view reads   local platform_admin platform_operator auditor owner admin operator viewer
+delivery.replay_count reads local owner admin
+delivery.replay sudo  local owner admin
+service_token.issue sudo local platform_admin
+service_token.revoke sudo local platform_admin
+service_token.list reads local platform_admin platform_operator auditor
 staff.bootstrap       local
 audit.list reads      local platform_admin platform_operator auditor owner admin
 audit.verify reads    local platform_admin platform_operator auditor
@@ -81,6 +99,7 @@ type site struct {
 	live             APIKey
 	entry            AllowlistEntry
 	wish             AllowlistRequest
+	sent             Delivery
 }
 
 func (w *world) site(name string) site {
@@ -95,6 +114,7 @@ func (w *world) site(name string) site {
 	s.live = w.key(s.ID, Live).Key
 	s.entry = ok(w.AddAllowlistEntry(w.Context(), local(), AddAllowlistEntry{MerchantID: s.ID, CIDR: "198.51.100.0/24", Note: "office"}))(w)
 	s.wish = w.wish(s.ID, AllowlistAdd, "203.0.113.1")
+	s.sent = w.delivery(s.ID)
 	return s
 }
 
@@ -106,7 +126,7 @@ func justErr[T any](_ T, err error) error { return err }
 
 // calls has an entry for every operation that is a method of Service.
 func calls() map[Operation]call {
-	return map[Operation]call{
+	all := map[Operation]call{
 		OpMerchantCreate: func(w *world, a Actor, _ site, _ string) error {
 			return justErr(w.CreateMerchant(w.Context(), a, CreateMerchant{Name: "Another"}))
 		},
@@ -210,12 +230,15 @@ func calls() map[Operation]call {
 			return justErr(w.RotateRoot(w.Context(), a, w.ring, ""))
 		},
 	}
+	maps.Copy(all, webhookCalls())
+	return all
 }
 
 // ofThePlatform are the operations that belong to no merchant.
 func ofThePlatform(op Operation) bool {
 	return slices.Contains([]Operation{
 		OpMerchantCreate, OpMerchantList, OpStaffBootstrap, OpAuditVerify,
+		OpEventIngest, OpServiceTokenIssue, OpServiceTokenRevoke, OpServiceTokenList,
 		OpSystemStatus, OpSystemBackup, OpKeyringStatus, OpKeyringRotate, OpKeyringRotateRoot,
 	}, op)
 }
@@ -236,7 +259,7 @@ func (w *world) everyone(merchantID string) []Actor {
 	for _, r := range []Role{RoleOwner, RoleAdmin, RoleOperator, RoleViewer} {
 		all = append(all, w.user(merchantID, fmt.Sprintf("%s%d", r, w.auditRows()), r))
 	}
-	return all
+	return append(all, backend())
 }
 
 func TestEveryRoleOnEveryOperation(t *testing.T) {

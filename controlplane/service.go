@@ -22,6 +22,9 @@ type Service struct {
 	rules  Rules
 	check  *checker
 
+	dispatcher Dispatcher
+	checkURL   func(string) error
+
 	// rekeying is held while keys at rest are rotated: two rotations at once
 	// could each delete what the other has just sealed with.
 	rekeying sync.Mutex
@@ -37,7 +40,7 @@ type Rules struct {
 	InitialPasswordTTL time.Duration
 }
 
-// Parts are what a [Service] is made of. All are required.
+// Parts are what a [Service] is made of. All are required but those of webhooks.
 type Parts struct {
 	Store  Store
 	Sealer Sealer
@@ -46,6 +49,14 @@ type Parts struct {
 	// Random must be safe for concurrent use, as crypto/rand.Reader is.
 	Random io.Reader
 	Rules  Rules
+
+	// Dispatcher is the delivery engine of this node. Nil: events are stored for
+	// another node to send.
+	Dispatcher Dispatcher
+	// CheckURL refuses a URL that webhooks are never sent to, by the check that
+	// sending uses; its error is for the merchant. Nil: no endpoint can be saved
+	// on this node.
+	CheckURL func(url string) error
 }
 
 // NewService puts the parts together.
@@ -60,8 +71,12 @@ func NewService(p Parts) (*Service, error) {
 	if p.Rules.InitialPasswordTTL == 0 {
 		p.Rules.InitialPasswordTTL = 72 * time.Hour
 	}
+	if p.Dispatcher == nil {
+		p.Dispatcher = noDispatcher{}
+	}
 	return &Service{
 		store: p.Store, sealer: p.Sealer, hasher: p.Hasher, clock: p.Clock, random: p.Random, rules: p.Rules, check: check,
+		dispatcher: p.Dispatcher, checkURL: p.CheckURL,
 	}, nil
 }
 
