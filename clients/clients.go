@@ -14,25 +14,35 @@ type Language struct {
 	Name string
 	// Sample is the file to copy.
 	Sample string
+	// Example is the program that sends one request with it.
+	Example string
+	// Run is the command that starts the example.
+	Run string
 }
 
 // Languages lists the samples in the order in which they are shown.
 func Languages() []Language {
 	return []Language{
-		{"bash", "bash", "unknownpay.sh"},
-		{"node", "Node.js", "unknownpay.mjs"},
-		{"python", "Python", "unknownpay.py"},
-		{"php", "PHP", "unknownpay.php"},
-		{"java", "Java", "UnknownPay.java"},
-		{"go", "Go", "unknownpay.go"},
+		{"bash", "bash", "unknownpay.sh", "call.sh", "bash call.sh"},
+		{"node", "Node.js", "unknownpay.mjs", "call.mjs", "node call.mjs"},
+		{"python", "Python", "unknownpay.py", "call.py", "python3 call.py"},
+		{"php", "PHP", "unknownpay.php", "call.php", "php call.php"},
+		{"java", "Java", "UnknownPay.java", "Call.java", "javac *.java && java Call"},
+		{"go", "Go", "unknownpay.go", "call/main.go", "go run ./call"},
 	}
 }
 
-//go:embed bash/*.sh node/*.mjs python/*.py php/*.php java/*.java go/*.go
+//go:embed bash/*.sh node/*.mjs python/*.py php/*.php java/*.java go/*.go go/call/*.go
 var files embed.FS
 
 // Source returns the text of the file that merchants copy.
 func (l Language) Source() (string, error) {
 	text, err := files.ReadFile(l.Dir + "/" + l.Sample)
+	return string(text), err
+}
+
+// ExampleSource returns the text of the program that sends one request.
+func (l Language) ExampleSource() (string, error) {
+	text, err := files.ReadFile(l.Dir + "/" + l.Example)
 	return string(text), err
 }

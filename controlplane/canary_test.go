@@ -20,7 +20,7 @@ func TestIssuedSecretsAreNowhereInTheClear(t *testing.T) {
 	for _, env := range []Environment{Live, Test} {
 		canaries[string(env)+" secret"] = w.key(m.ID, env).Secret.Reveal()
 	}
-	canaries["rotated secret"] = ok(w.RotateKey(ctx, local(), RotateKey{m.ID, Live, OverlapDay}))(t).Secret.Reveal()
+	canaries["rotated secret"] = ok(w.RotateKey(ctx, local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: OverlapDay}))(t).Secret.Reveal()
 	canaries["initial password"] = ok(w.CreateUser(ctx, local(), CreateUser{m.ID, "ann", "", RoleOwner}))(t).InitialPassword.Reveal()
 	canaries["bootstrap password"] = ok(w.BootstrapStaff(ctx, local(), BootstrapStaff{Username: "first"}))(t).InitialPassword.Reveal()
 	absent := func(where, text string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strconv"
 )
 
 // RequestAllowlistChange is the input of [Service.RequestAllowlistChange].
@@ -59,7 +60,9 @@ func mayBeAsked(ctx context.Context, tx Tx, q AllowlistRequest) error {
 		return err
 	}
 	if len(pending) == MaxPendingAllowlistRequests {
-		return Errorf(CodeLimit, "%d requests are waiting, the maximum; withdraw one or wait for an answer", len(pending))
+		e := InvalidField("cidr", "%d requests are waiting, the maximum; withdraw one or wait for an answer", len(pending))
+		e.Code = CodeLimit
+		return e.because("full", "n", strconv.Itoa(len(pending)))
 	}
 	_, found, err := entryOf(ctx, tx, q.MerchantID, q.Prefix)
 	switch {

@@ -39,6 +39,10 @@ func (s *Service) IssueKey(ctx context.Context, a Actor, in IssueKey) (IssuedKey
 type RotateKey struct {
 	MerchantID  string      `json:"merchant_id" validate:"required"`
 	Environment Environment `json:"environment" validate:"required,env"`
+	// Replaces, if given, is the key that the caller means to replace: CodeConflict
+	// if it is not the active one, so that of two people who rotate at once only one
+	// does.
+	Replaces string `json:"replaces,omitempty"`
 	// Overlap is how long the old key works beside the new one: none, 1 h, 24 h or
 	// 7 d.
 	Overlap Overlap `json:"overlap" validate:"overlap"`
@@ -55,6 +59,9 @@ func (s *Service) RotateKey(ctx context.Context, a Actor, in RotateKey) (IssuedK
 		}
 		if err != nil {
 			return IssuedKey{}, err
+		}
+		if in.Replaces != "" && in.Replaces != old.ID {
+			return IssuedKey{}, Errorf(CodeConflict, "the active %s key is %s by now; look at the keys again before you rotate", in.Environment, old.ID)
 		}
 		old, err = s.retire(ctx, tx, old, in.Overlap)
 		if err != nil {

@@ -79,7 +79,7 @@ func TestRotationLetsTheOldKeyWorkForTheOverlap(t *testing.T) {
 			w := newWorld(t)
 			m := w.merchant("Shop")
 			old := w.key(m.ID, Live).Key
-			now := ok(w.RotateKey(t.Context(), local(), RotateKey{m.ID, Live, overlap}))(t)
+			now := ok(w.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: overlap}))(t)
 			end := w.clock.Now().Add(time.Duration(overlap))
 			w.diffIs(OpKeyRotate, now.Key.ID, fmt.Sprintf(`{"active_key":{"from":%q,"to":%q},"old_key_stops":{"to":%q}}`,
 				old.ID, now.Key.ID, end.Format(time.RFC3339Nano)))
@@ -102,14 +102,27 @@ func TestRotationLetsTheOldKeyWorkForTheOverlap(t *testing.T) {
 	}
 }
 
+// Of two people who rotate at once, one is told that the key is another by now.
+func TestRotationOfAKeyThatWasReplacedIsRefused(t *testing.T) {
+	w := newWorld(t)
+	m := w.merchant("Shop")
+	old := w.key(m.ID, Live).Key.ID
+	in := RotateKey{MerchantID: m.ID, Environment: Live, Replaces: old, Overlap: OverlapDay}
+	ok(w.RotateKey(t.Context(), local(), in))(t)
+	wants(t, justErr(w.RotateKey(t.Context(), local(), in)), CodeConflict)
+	if keys := ok(w.ListKeys(t.Context(), local(), KeyFilter{MerchantID: m.ID}))(t); len(keys) != 2 {
+		t.Errorf("%d keys", len(keys))
+	}
+}
+
 func TestRotationNeedsAnActiveKey(t *testing.T) {
 	w := newWorld(t)
 	m := w.merchant("Shop")
-	wants(t, justErr(w.RotateKey(t.Context(), local(), RotateKey{m.ID, Live, OverlapDay})), CodeConflict)
+	wants(t, justErr(w.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: OverlapDay})), CodeConflict)
 	k := w.key(m.ID, Live)
-	wants(t, justErr(w.RotateKey(t.Context(), local(), RotateKey{m.ID, Test, OverlapDay})), CodeConflict)
+	wants(t, justErr(w.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Test, Overlap: OverlapDay})), CodeConflict)
 	ok(w.RetireKey(t.Context(), local(), RetireKey{MerchantID: m.ID, KeyID: k.Key.ID}))(t)
-	wants(t, justErr(w.RotateKey(t.Context(), local(), RotateKey{m.ID, Live, OverlapDay})), CodeConflict)
+	wants(t, justErr(w.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: OverlapDay})), CodeConflict)
 	w.key(m.ID, Live) // and a first one may be issued again
 }
 
@@ -159,7 +172,7 @@ func TestAtMostOneActiveKeyUnderRacingIssuers(t *testing.T) {
 		return justErr(w.IssueKey(t.Context(), local(), IssueKey{MerchantID: m.ID, Environment: Live}))
 	}, 1)
 	w.race(t, 16, func() error {
-		return justErr(w.RotateKey(t.Context(), local(), RotateKey{m.ID, Live, OverlapHour}))
+		return justErr(w.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: OverlapHour}))
 	}, 16)
 	active := 0
 	for _, k := range ok(w.ListKeys(t.Context(), local(), KeyFilter{MerchantID: m.ID}))(t) {
@@ -199,7 +212,7 @@ func TestListKeysByEnvironmentNewestFirst(t *testing.T) {
 	w.clock.pass(time.Second)
 	test := w.key(m.ID, Test).Key
 	w.clock.pass(time.Second)
-	second := ok(w.RotateKey(t.Context(), local(), RotateKey{m.ID, Live, OverlapDay}))(t).Key
+	second := ok(w.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: OverlapDay}))(t).Key
 	for env, want := range map[Environment]string{
 		"": second.ID + test.ID + first.ID, Live: second.ID + first.ID, Test: test.ID,
 	} {

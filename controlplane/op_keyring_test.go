@@ -24,7 +24,7 @@ func newVault(t *testing.T) *vault {
 		m := v.merchant(fmt.Sprintf("Shop %d", i))
 		v.keep(v.key(m.ID, Live))
 		v.keep(v.key(m.ID, Test))
-		v.keep(ok(v.RotateKey(t.Context(), local(), RotateKey{m.ID, Live, OverlapDay}))(t))
+		v.keep(ok(v.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: OverlapDay}))(t))
 	}
 	return v
 }
@@ -55,7 +55,7 @@ func TestRotatingDataKeysReencryptsEverySecret(t *testing.T) {
 	m := v.merchant("Rotating")
 	k := v.key(m.ID, Live)
 	for range 510 { // more than one batch
-		k = ok(v.RotateKey(t.Context(), local(), RotateKey{m.ID, Live, OverlapNone}))(t)
+		k = ok(v.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: OverlapNone}))(t)
 		v.keep(k)
 	}
 	before := v.dataKeys()

@@ -129,7 +129,7 @@ func (s *sequence) step() (name string, err error) {
 			return err
 		},
 		"rotate": func() error {
-			k, err := w.RotateKey(ctx, a, RotateKey{m, env, overlap})
+			k, err := w.RotateKey(ctx, a, RotateKey{MerchantID: m, Environment: env, Overlap: overlap})
 			s.keys = append(s.keys, k.Key.ID)
 			return err
 		},

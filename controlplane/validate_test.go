@@ -99,7 +99,7 @@ func TestChoicesThatAreNotOnOffer(t *testing.T) {
 	ctx := t.Context()
 	for name, err := range map[string]error{
 		"environment": justErr(w.IssueKey(ctx, local(), IssueKey{s.ID, "staging"})),
-		"overlap":     justErr(w.RotateKey(ctx, local(), RotateKey{s.ID, Live, Overlap(1)})),
+		"overlap":     justErr(w.RotateKey(ctx, local(), RotateKey{MerchantID: s.ID, Environment: Live, Overlap: Overlap(1)})),
 		"after":       justErr(w.RetireKey(ctx, local(), RetireKey{s.ID, s.live.ID, -OverlapHour})),
 		"key_id":      justErr(w.RetireKey(ctx, local(), RetireKey{MerchantID: s.ID})),
 		"user_id":     justErr(w.SetUserRole(ctx, local(), SetUserRole{s.ID, "", RoleOwner})),

@@ -11,7 +11,7 @@ import (
 
 func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	w := newWorld(t)
-	w.seats["s"] = Session{ID: "1", State: StateActive, UserID: "usr_1", Username: "mali", Role: controlplane.RoleOwner, MerchantID: "mer_1"}
+	w.seats["s"] = w.site("Shop").seat(controlplane.RoleOwner)
 	b := w.browser()
 	b.cookies[sessionCookie] = "s"
 	for target, status := range map[string]int{"/": 200, "/nowhere": 404, "//evil.example": 404, "/preferences": 405} {

@@ -128,3 +128,9 @@ func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 	}
 	return rec
 }
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}

@@ -21,6 +21,7 @@ type site struct {
 	merchant controlplane.Merchant
 	users    map[controlplane.Role]string
 	keyID    string
+	wishID   string
 }
 
 func merchantRoles() []controlplane.Role {
@@ -47,6 +48,11 @@ func (w *world) site(name string) site {
 	}
 	_, err = w.service.AddAllowlistEntry(w.Context(), local, controlplane.AddAllowlistEntry{MerchantID: m.ID, CIDR: "203.0.113.0/24", Note: "office"})
 	w.must(err)
+	wish, err := w.service.RequestAllowlistChange(w.Context(), local, controlplane.RequestAllowlistChange{
+		MerchantID: m.ID, Action: controlplane.AllowlistAdd, CIDR: "198.51.100.7", Reason: "new server",
+	})
+	w.must(err)
+	s.wishID = wish.ID
 	return s
 }
 
@@ -56,6 +62,8 @@ func (s site) idOf(r Route) (string, bool) {
 	switch {
 	case strings.HasPrefix(r.Name, "key"):
 		return s.keyID, true
+	case strings.HasPrefix(r.Name, "allowlist.requests"):
+		return s.wishID, true
 	case strings.HasPrefix(r.Name, "account.sessions"):
 		return "ses_none", true
 	case r.Name == "static":
@@ -210,6 +218,7 @@ func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
 	own, other := w.site("Own"), w.site("Other")
 	unknown := other
 	unknown.keyID = "unk_test_" + strings.Repeat("0", 22)
+	unknown.wishID = controlplane.PrefixAllowlistRequest + strings.Repeat("0", 26)
 	for _, r := range w.handler.(*portal).table.rows {
 		if !strings.Contains(r.Path, "{id}") || strings.HasPrefix(r.Name, "account.") {
 			continue

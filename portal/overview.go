@@ -1,10 +1,73 @@
 package portal
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
 
-// overviewPage is the page after sign-in.
-type overviewPage struct{}
+	"github.com/unknownpay/merchant-gateway/controlplane"
+)
+
+// overviewPage says how the integration stands: facts, never intentions.
+type overviewPage struct {
+	Steps []step
+	Done  int
+	// Closed: an allowlist without entries lets nobody in.
+	Closed   bool
+	Stopping []keyView
+	Sides    []side
+	Entries  int
+}
+
+// step is one item of the checklist; it is done when the fact is there.
+type step struct {
+	Name string
+	Done bool
+	Href string
+}
+
+// side is how one environment stands.
+type side struct {
+	Env    controlplane.Environment
+	Href   string
+	Key    *keyView
+	Called bool
+}
+
+func (p overviewPage) Complete() bool { return p.Done == len(p.Steps) }
 
 func showOverview(x *exchange) error {
-	return x.render(http.StatusOK, "overview", overviewPage{})
+	b, err := x.keyBook("")
+	if err != nil {
+		return err
+	}
+	page := overviewPage{Steps: x.steps(b), Entries: len(b.allowlist)}
+	for _, s := range page.Steps {
+		if s.Done {
+			page.Done++
+		}
+	}
+	for _, env := range []controlplane.Environment{controlplane.Test, controlplane.Live} {
+		page.Sides = append(page.Sides, side{env, x.table.byName["keys"].path(env), b.active(env), b.called(env)})
+	}
+	for _, k := range b.keys {
+		if k.State == controlplane.KeyRetiring {
+			page.Stopping = append(page.Stopping, k)
+		}
+	}
+	page.Closed = page.Entries == 0 && slices.ContainsFunc(b.keys, keyView.works)
+	return x.render(http.StatusOK, "overview", page)
+}
+
+// steps in the order in which they unlock one another: without an allowlist the
+// first call cannot succeed.
+func (x *exchange) steps(b keyBook) []step {
+	href := func(route string, env controlplane.Environment) string { return x.table.byName[route].path(env) }
+	return []step{
+		{"second_factor", x.session.SecondFactor, href("account.2fa", "")},
+		{"test_key", b.issued(controlplane.Test), href("keys", controlplane.Test)},
+		{"allowlist", len(b.allowlist) > 0, href("allowlist", "")},
+		{"test_call", b.called(controlplane.Test), href("quickstart", "")},
+		{"live_key", b.issued(controlplane.Live), href("keys", controlplane.Live)},
+		{"live_call", b.called(controlplane.Live), href("keys", controlplane.Live)},
+	}
 }

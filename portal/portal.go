@@ -30,6 +30,9 @@ type Config struct {
 	// ClientIP tells who sent a request, trusted proxies taken into account; nil
 	// means the peer of the connection.
 	ClientIP func(*http.Request) netip.Addr
+	// TestURL is where a gateway takes requests signed with test keys, without a
+	// path, as the quickstart shows it; empty: https://api.example.com.
+	TestURL string
 	// RequestID is the id that access logs know a request by; nil means that the
 	// portal draws one.
 	RequestID func(*http.Request) string
@@ -44,6 +47,7 @@ type portal struct {
 	logger      *zap.Logger
 	clientIP    func(*http.Request) netip.Addr
 	requestID   func(*http.Request) string
+	testURL     string
 	mux         *http.ServeMux
 	crossOrigin *http.CrossOriginProtection
 	table       *table
@@ -62,7 +66,7 @@ func New(c Config) (http.Handler, error) {
 	}
 	p := &portal{
 		service: c.Service, accounts: c.Accounts, clock: c.Clock, random: c.Random, logger: c.Logger,
-		clientIP: c.ClientIP, requestID: c.RequestID,
+		clientIP: c.ClientIP, requestID: c.RequestID, testURL: c.TestURL,
 		mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), once: newOnceForms(c.Clock),
 	}
 	p.preset()
