@@ -95,7 +95,7 @@ func WriteAudit(ctx context.Context, tx Tx, e AuditEvent) error {
 	}
 	e.Seq, e.PrevHash = head.Seq+1, head.Hash
 	for _, text := range []*string{&e.ActorID, &e.ActorName, &e.MerchantID, &e.Target, &e.IP, &e.UserAgent, &e.RequestID} {
-		*text = auditText(*text)
+		*text = CleanText(*text)
 	}
 	e.Hash = e.ComputeHash()
 	if err := tx.AppendAudit(ctx, e); err != nil {
@@ -104,15 +104,15 @@ func WriteAudit(ctx context.Context, tx Tx, e AuditEvent) error {
 	return nil
 }
 
-// maxAuditText bounds each text of an audit row, in bytes.
-const maxAuditText = 256
+// maxCleanText bounds text from outside that is kept, in bytes.
+const maxCleanText = 256
 
-// auditText bounds text that nobody can clean afterwards and takes out the bytes
-// for which a database refuses a row: a refused row would let a caller act
-// unrecorded.
-func auditText(s string) string {
-	if len(s) > maxAuditText {
-		s = s[:maxAuditText]
+// CleanText makes text from outside, such as a user agent, fit to be kept: at most
+// 256 bytes, and without those for which a database refuses a row. A refused audit
+// row would let a caller act unrecorded.
+func CleanText(s string) string {
+	if len(s) > maxCleanText {
+		s = s[:maxCleanText]
 	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
