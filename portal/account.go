@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/account"
 )
 
 // accountPage is the reader's own account at a glance.
@@ -12,11 +13,11 @@ type accountPage struct {
 	Username string
 	Role     controlplane.Role
 	Merchant string
-	Factor   Factor
+	Factor   account.Factor
 }
 
 func showAccount(x *exchange) error {
-	factor, err := x.accounts.Factor(x.ctx(), x.cookie(sessionCookie))
+	factor, err := x.accounts.Factor(x.ctx(), x.token())
 	if err != nil {
 		return err
 	}
@@ -43,12 +44,12 @@ type sessionsPage struct {
 }
 
 type sessionRow struct {
-	OpenSession
+	account.OpenSession
 	Device device
 }
 
 func showSessions(x *exchange) error {
-	open, err := x.accounts.Sessions(x.ctx(), x.cookie(sessionCookie))
+	open, err := x.accounts.Sessions(x.ctx(), x.token())
 	if err != nil {
 		return err
 	}
@@ -60,14 +61,14 @@ func showSessions(x *exchange) error {
 }
 
 func endSession(x *exchange) error {
-	if err := x.accounts.EndSession(x.ctx(), x.cookie(sessionCookie), x.r.PathValue("id"), x.origin()); err != nil {
+	if err := x.accounts.EndSession(x.ctx(), x.token(), x.r.PathValue("id"), x.origin()); err != nil {
 		return err
 	}
 	return x.done("session_ended", "account.sessions", "")
 }
 
 func endOtherSessions(x *exchange) error {
-	if err := x.accounts.EndOtherSessions(x.ctx(), x.cookie(sessionCookie), x.origin()); err != nil {
+	if err := x.accounts.EndOtherSessions(x.ctx(), x.token(), x.origin()); err != nil {
 		return err
 	}
 	return x.done("sessions_ended", "account.sessions", "")
@@ -81,25 +82,31 @@ type signInsPage struct {
 }
 
 type signInRow struct {
-	SignInRecord
-	Device  device
-	Outcome badge
+	controlplane.SignIn
+	Device device
+	Badge  badge
 }
 
 func showSignIns(x *exchange) error {
-	records, err := x.accounts.SignIns(x.ctx(), x.cookie(sessionCookie))
+	records, err := x.accounts.SignIns(x.ctx(), x.token())
 	if err != nil {
 		return err
 	}
 	page := signInsPage{Tabs: x.accountTabs(), Empty: empty{"device", "account.signins.none", "account.signins.none_next"}}
 	for _, r := range records {
-		outcome := badge{"bad", "account.signins.refused"}
-		if r.OK {
-			outcome = badge{"good", "account.signins.ok"}
-		}
-		page.SignIns = append(page.SignIns, signInRow{r, parseDevice(r.UserAgent), outcome})
+		page.SignIns = append(page.SignIns, signInRow{r, parseDevice(r.UserAgent), signInBadge(r.Outcome)})
 	}
 	return x.render(http.StatusOK, "account.signins", page)
+}
+
+func signInBadge(o controlplane.Outcome) badge {
+	switch o {
+	case controlplane.OutcomeOK:
+		return badge{"good", "account.signins.ok"}
+	case controlplane.OutcomeDenied:
+		return badge{"warn", "account.signins.paused"}
+	}
+	return badge{"bad", "account.signins.failed"}
 }
 
 // preferencesPage holds the choices that live in this browser.

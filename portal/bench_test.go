@@ -10,7 +10,7 @@ import (
 // reports the 95th percentile, which portal.md bounds at 10 ms.
 func BenchmarkPage(b *testing.B) {
 	w := newWorld(b)
-	seat, stranger := w.seat(), w.browser()
+	seat, stranger := w.active(), w.browser()
 	for target, reader := range map[string]*browser{
 		"/login": stranger, "/nowhere": stranger, "/account": seat, "/account/sessions": seat, "/account/2fa": seat,
 	} {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/account"
 )
 
 // exchange is one request with what the middleware found out about it, and its
@@ -17,6 +18,7 @@ type exchange struct {
 
 	route     *Route
 	session   Session
+	standing  account.Standing
 	prefs     preferences
 	lang      *language
 	clientIP  netip.Addr
@@ -33,13 +35,7 @@ func (x *exchange) env() controlplane.Environment {
 }
 
 // actor is who the control plane is told is asking.
-func (x *exchange) actor() controlplane.Actor {
-	s := x.session
-	return controlplane.Actor{
-		Kind: controlplane.ActorUser, ID: s.UserID, Name: s.Username, Role: s.Role, MerchantID: s.MerchantID, Sudo: s.Sudo,
-		IP: x.clientIP.String(), UserAgent: x.r.UserAgent(), RequestID: x.requestID,
-	}
-}
+func (x *exchange) actor() controlplane.Actor { return x.standing.Actor(x.origin()) }
 
 // text is a text of the catalogue in the reader's language; args are pairs of a
 // placeholder's name and its value.

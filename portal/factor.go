@@ -4,19 +4,20 @@ import (
 	"net/http"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/account"
 )
 
 // factorPage is how the second factor stands, and the way to set one up.
 type factorPage struct {
 	form
 	Tabs   []link
-	Factor Factor
+	Factor account.Factor
 	// Forced: the merchant's policy lets nothing else work until it is done.
 	Forced bool
 }
 
 func showFactor(x *exchange) error {
-	factor, err := x.accounts.Factor(x.ctx(), x.cookie(sessionCookie))
+	factor, err := x.accounts.Factor(x.ctx(), x.token())
 	if err != nil {
 		return err
 	}
@@ -42,8 +43,8 @@ type enrolPage struct {
 }
 
 func beginEnrolment(x *exchange) error {
-	e, first, err := revealOnce(x, func() (Enrolment, error) {
-		return x.accounts.BeginEnrolment(x.ctx(), x.cookie(sessionCookie), x.origin())
+	e, first, err := revealOnce(x, func() (account.Enrolment, error) {
+		return x.accounts.BeginEnrolment(x.ctx(), x.token(), x.origin())
 	})
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func beginEnrolment(x *exchange) error {
 	if f.OnceID, err = x.newOnceID(); err != nil {
 		return err
 	}
-	return x.render(http.StatusOK, "account.enrol", enrolPage{f, groups(e.Secret.Reveal()), qr})
+	return x.render(http.StatusOK, "account.enrol", enrolPage{f, groups(e.Seed.Reveal()), qr})
 }
 
 // codesPage shows recovery codes, once.
@@ -71,11 +72,11 @@ type codesPage struct {
 
 func finishEnrolment(x *exchange) error {
 	type result struct {
-		ticket Ticket
+		ticket account.Ticket
 		codes  []controlplane.Secret
 	}
 	r, first, err := revealOnce(x, func() (r result, err error) {
-		r.ticket, r.codes, err = x.accounts.FinishEnrolment(x.ctx(), x.cookie(sessionCookie), x.secret("code"), x.origin())
+		r.ticket, r.codes, err = x.accounts.FinishEnrolment(x.ctx(), x.token(), x.secret("code"), x.origin())
 		return r, err
 	})
 	if err != nil {
@@ -85,7 +86,7 @@ func finishEnrolment(x *exchange) error {
 		return x.render(http.StatusConflict, "shown", shownPage{x.table.byName["account.2fa"].path("")})
 	}
 	x.keep(r.ticket)
-	x.session.State = StateActive
+	x.session.State = stateOf(r.ticket.State)
 	return x.render(http.StatusOK, "account.codes", codesPage{revealAll(r.codes), true})
 }
 
@@ -104,17 +105,17 @@ func (x *exchange) enrolmentRefused(err error) error {
 }
 
 func removeFactor(x *exchange) error {
-	ticket, err := x.accounts.RemoveFactor(x.ctx(), x.cookie(sessionCookie), x.origin())
+	ticket, err := x.accounts.RemoveFactor(x.ctx(), x.token(), x.origin())
 	if err != nil {
 		return err
 	}
-	x.keep(ticket)
-	return x.done("factor_removed", "account.2fa", "")
+	x.setNotice("factor_removed")
+	return x.proceed(ticket)
 }
 
 func renewCodes(x *exchange) error {
 	codes, first, err := revealOnce(x, func() ([]controlplane.Secret, error) {
-		return x.accounts.NewRecoveryCodes(x.ctx(), x.cookie(sessionCookie), x.origin())
+		return x.accounts.NewRecoveryCodes(x.ctx(), x.token(), x.origin())
 	})
 	if err != nil {
 		return err

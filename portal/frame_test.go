@@ -5,15 +5,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
 func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	w := newWorld(t)
-	w.seats["s"] = w.site("Shop").seat(controlplane.RoleOwner)
-	b := w.browser()
-	b.cookies[sessionCookie] = "s"
+	b := w.active()
 	for target, status := range map[string]int{"/": 200, "/nowhere": 404, "//evil.example": 404, "/preferences": 405} {
 		rec := b.get(target)
 		if rec.Code != status {

@@ -18,13 +18,13 @@ func FuzzReturnTo(f *testing.F) {
 		f.Add(seed)
 	}
 	w := newWorld(f)
-	w.seats["s"] = Session{ID: "1", State: StateActive, UserID: "usr_1", Role: "owner", MerchantID: "mer_1"}
+	seated := w.active().cookies[sessionCookie]
 	ours := map[string]bool{}
 	for _, path := range w.handler.(*portal).targets {
 		ours[path] = true
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		for _, token := range []string{"", "s"} {
+		for _, token := range []string{"", seated} {
 			b := w.browser()
 			b.cookies[sessionCookie] = token
 			rec := b.post("/preferences", url.Values{"theme": {"dark"}, "return_to": {name}})

@@ -17,26 +17,15 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
-// seat puts a signed-in owner into a browser.
-func (w *world) seat() *browser {
-	w.seats["seat"] = Session{
-		ID: "ses_1", State: StateActive, Sudo: true, UserID: "usr_1", Username: "mali", Role: controlplane.RoleOwner,
-		MerchantID: "mer_1", MerchantName: "Chiang Mai Coffee",
-	}
-	b := w.browser()
-	b.cookies[sessionCookie] = "seat"
-	return b
-}
-
 func TestErrorPagesSayWhatHappenedWhatToDoAndWhichRequest(t *testing.T) {
 	w := newWorld(t)
-	w.seat()
 	p := w.handler.(*portal)
+	session := Session{State: StateActive, Username: "mali", Role: controlplane.RoleOwner, MerchantName: "Chiang Mai Coffee"}
 	for _, status := range []int{400, 403, 404, 405, 409, 413, 429, 500, 503} {
 		for _, lang := range catalogueOrder() {
 			rec := httptest.NewRecorder()
 			r := httptest.NewRequest(get, "https://portal.test/", nil)
-			x := &exchange{portal: p, w: &answer{ResponseWriter: rec}, r: r, requestID: "req_abc", lang: p.texts.byTag(lang), session: w.seats["seat"]}
+			x := &exchange{portal: p, w: &answer{ResponseWriter: rec}, r: r, requestID: "req_abc", lang: p.texts.byTag(lang), session: session}
 			x.fail(httpError{status: status, retryAfter: 90 * time.Second})
 			if rec.Code != status || !strings.Contains(rec.Body.String(), "req_abc") || rec.Header().Get("Retry-After") != "90" {
 				t.Errorf("%d in %s: %d %s", status, lang, rec.Code, rec.Body)
@@ -129,7 +118,7 @@ func TestFormValuesComeFromTheBodyOnly(t *testing.T) {
 }
 
 func TestAddressesAndMethodsThatAreNobodys(t *testing.T) {
-	b := newWorld(t).seat()
+	b := newWorld(t).active()
 	for _, test := range []struct {
 		method, target string
 		want           int
@@ -168,8 +157,8 @@ func TestAddressesAndMethodsThatAreNobodys(t *testing.T) {
 
 func TestCookiesAreLockedToTheHost(t *testing.T) {
 	w := newWorld(t)
-	w.seats["right"] = Session{ID: "1", State: StateActive}
-	rec := w.browser().post("/login", url.Values{"username": {"mali"}, "password": {"right"}})
+	mali := w.owner()
+	rec := w.browser().post("/login", url.Values{"username": {"mali"}, "password": {mali.initial}})
 	found := rec.Header().Values("Set-Cookie")
 	if len(found) == 0 || rec.Code != http.StatusSeeOther {
 		t.Fatalf("%d %v", rec.Code, found)
@@ -186,9 +175,8 @@ func TestCookiesAreLockedToTheHost(t *testing.T) {
 // two, neither is believed.
 func TestPlantedSecondSessionCookieSignsNobodyIn(t *testing.T) {
 	w := newWorld(t)
-	w.seat()
 	r := httptest.NewRequest(get, "https://portal.test/account", nil)
-	r.Header.Set("Cookie", sessionCookie+"=planted; "+sessionCookie+"=seat")
+	r.Header.Set("Cookie", sessionCookie+"=planted; "+sessionCookie+"="+w.active().cookies[sessionCookie])
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r)
 	if rec.Code != http.StatusSeeOther || rec.Header().Get("Location") != "/login?return_to=account" {
@@ -197,7 +185,7 @@ func TestPlantedSecondSessionCookieSignsNobodyIn(t *testing.T) {
 }
 
 func TestSignOutForgetsTheSession(t *testing.T) {
-	b := newWorld(t).seat()
+	b := newWorld(t).active()
 	b.cookies[deviceCookie] = "device"
 	rec := b.post("/logout", nil)
 	if rec.Code != 303 || rec.Header().Get("Location") != "/login" || rec.Header().Get("Clear-Site-Data") != `"cache", "storage"` {
@@ -255,7 +243,7 @@ func TestOneEventPerRequestWithoutWhatPeopleTyped(t *testing.T) {
 		c.ClientIP = func(*http.Request) netip.Addr { return netip.MustParseAddr("203.0.113.9") }
 		c.RequestID = func(*http.Request) string { return "req_given" }
 	})
-	b := w.seat()
+	b := w.active()
 	b.get("/account?canary-query=canary-value")
 	b.get("/canary-path")
 	b.post("/login", url.Values{"username": {"canary-name"}, "password": {"canary-password"}})
@@ -274,13 +262,13 @@ func TestOneEventPerRequestWithoutWhatPeopleTyped(t *testing.T) {
 			t.Errorf("event %v", m)
 		}
 	}
-	if m := logs.All()[0].ContextMap(); m["route"] != "account" || m["user_id"] != "usr_1" || m["status"] != int64(200) {
+	if m := logs.All()[0].ContextMap(); m["route"] != "account" || !strings.HasPrefix(m["user_id"].(string), "usr_") || m["status"] != int64(200) {
 		t.Errorf("event %v", m)
 	}
 }
 
 func TestSecretIsRevealedOncePerForm(t *testing.T) {
-	b := newWorld(t).seat()
+	b := newWorld(t).active()
 	page := b.get("/account/2fa").Body.String()
 	id := regexp.MustCompile(`name="once" value="([0-9a-f]{32})"`).FindStringSubmatch(page)
 	if id == nil {
@@ -288,10 +276,10 @@ func TestSecretIsRevealedOncePerForm(t *testing.T) {
 	}
 	form := url.Values{"once": {id[1]}}
 	first := b.post("/account/2fa/begin", form)
-	if first.Code != 200 || !strings.Contains(first.Body.String(), "JBSW Y3DP") || first.Header().Get("Cache-Control") != "no-store" {
+	if first.Code != 200 || !strings.Contains(first.Body.String(), "<svg class=\"qr\"") || first.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %s", first.Code, first.Body)
 	}
-	if again := b.post("/account/2fa/begin", form); again.Code != 409 || strings.Contains(again.Body.String(), "JBSW") {
+	if again := b.post("/account/2fa/begin", form); again.Code != 409 || strings.Contains(again.Body.String(), "class=\"qr\"") {
 		t.Errorf("a reload: %d %s", again.Code, again.Body)
 	}
 	if none := b.post("/account/2fa/begin", nil); none.Code != 400 {
@@ -301,10 +289,7 @@ func TestSecretIsRevealedOncePerForm(t *testing.T) {
 
 func TestConfirmationLeadsBackToTheFormByName(t *testing.T) {
 	w := newWorld(t)
-	b := w.seat()
-	seat := w.seats["seat"]
-	seat.Sudo = false
-	w.seats["seat"] = seat
+	b := w.seat(w.owner(), controlplane.SessionActive, false)
 	if rec := b.post("/account/2fa/begin", nil); rec.Header().Get("Location") != "/sudo?return_to=account.2fa" {
 		t.Errorf("led to %s", rec.Header().Get("Location"))
 	}

@@ -2,7 +2,9 @@ package portal
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,19 +23,20 @@ import (
 )
 
 // world is a portal of real parts: a SQLite database in a directory of its own, a
-// real keyring, and a clock that stands still until it is told to move.
+// real keyring, the real sign-in, and a clock that stands still until it is told
+// to move.
 type world struct {
 	testing.TB
-	service *controlplane.Service
-	db      *store.DB
-	dir     string
-	clock   *clock
-	handler http.Handler
-	config  Config
+	service  *controlplane.Service
+	accounts *account.Service
+	db       *store.DB
+	ring     *keyring.Ring
+	dir      string
+	clock    *clock
+	handler  http.Handler
+	config   Config
 	// reader looks into the database file beside the store.
 	reader *sql.DB
-	// seats are the sessions by token, until the accounts package signs people in.
-	seats map[string]Session
 }
 
 type clock struct {
@@ -47,6 +50,12 @@ func (c *clock) Now() time.Time {
 	return c.now
 }
 
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
 func (w *world) must(err error) {
 	w.Helper()
 	if err != nil {
@@ -56,19 +65,31 @@ func (w *world) must(err error) {
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	w := &world{TB: tb, dir: tb.TempDir(), clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, seats: map[string]Session{}}
+	w := &world{TB: tb, dir: tb.TempDir(), clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	db, err := store.OpenSQLite(tb.Context(), store.SQLiteConfig{Path: filepath.Join(w.dir, "control.db")})
 	w.must(err)
 	w.db = db
 	tb.Cleanup(func() { w.must(db.Close()) })
+	w.ring = newRing(w)
+	ring, hasher := w.ring, account.NewHasher(account.HasherConfig{Wait: time.Minute})
 	w.service, err = controlplane.NewService(controlplane.Parts{
-		Store: db, Sealer: newRing(w), Hasher: account.NewHasher(account.HasherConfig{}), Clock: w.clock.Now, Random: rand.Reader,
+		Store: db, Sealer: ring, Hasher: hasher, Clock: w.clock.Now, Random: rand.Reader,
 		Rules: controlplane.Rules{AllowPrivateRanges: true},
 	})
 	w.must(err)
-	w.config = Config{Service: w.service, Accounts: seats(w.seats), Clock: w.clock.Now, Logger: zap.NewNop()}
-	w.rebuild(func(*Config) {})
+	w.rebuildAccounts(account.Parts{
+		Kind: controlplane.ActorUser, Store: db, Sealer: ring, Hasher: hasher, Clock: w.clock.Now, Random: rand.Reader,
+	})
+	w.rebuild(func(c *Config) { c.Service, c.Clock, c.Logger = w.service, w.clock.Now, zap.NewNop() })
 	return w
+}
+
+func (w *world) rebuildAccounts(p account.Parts) {
+	w.Helper()
+	var err error
+	w.accounts, err = account.NewService(p)
+	w.must(err)
+	w.config.Accounts = w.accounts
 }
 
 // rebuild makes the portal anew with another configuration.
@@ -86,11 +107,82 @@ func newRing(w *world) *keyring.Ring {
 	w.must(err)
 	ring, err := keyring.Open(root, nil)
 	w.must(err)
-	k, err := ring.NewDataKey(controlplane.PurposeAPISecret, w.clock.Now())
-	w.must(err)
-	w.must(w.db.Update(w.Context(), func(tx controlplane.Tx) error { return tx.PutDataKey(w.Context(), controlplane.DataKey(k)) }))
-	w.must(ring.Add(k))
+	for _, purpose := range controlplane.Purposes() {
+		k, err := ring.NewDataKey(purpose, w.clock.Now())
+		w.must(err)
+		w.must(w.db.Update(w.Context(), func(tx controlplane.Tx) error { return tx.PutDataKey(w.Context(), controlplane.DataKey(k)) }))
+		w.must(ring.Add(k))
+	}
 	return ring
+}
+
+// person is a user with the password that was generated for them.
+type person struct {
+	id, merchantID, username string
+	initial                  string
+}
+
+func (w *world) person(merchantID, username string, role controlplane.Role) person {
+	w.Helper()
+	u, err := w.service.CreateUser(w.Context(), controlplane.LocalActor("root"), controlplane.CreateUser{MerchantID: merchantID, Username: username, Role: role})
+	w.must(err)
+	return person{u.ID, merchantID, u.Username, u.InitialPassword.Reveal()}
+}
+
+// owner makes a merchant with an owner.
+func (w *world) owner() person {
+	w.Helper()
+	m, err := w.service.CreateMerchant(w.Context(), controlplane.LocalActor("root"), controlplane.CreateMerchant{Name: "Chiang Mai Coffee"})
+	w.must(err)
+	return w.person(m.ID, "mali", controlplane.RoleOwner)
+}
+
+// seat puts a person into a browser, in any state of signing in, without the hash
+// that signing in would cost.
+func (w *world) seat(p person, state controlplane.SessionState, sudo bool) *browser {
+	w.Helper()
+	id, err := controlplane.NewID("ses_", w.clock.Now(), rand.Reader)
+	w.must(err)
+	secret := make([]byte, 32)
+	_, err = rand.Read(secret)
+	w.must(err)
+	now := w.clock.Now()
+	s := controlplane.Session{
+		ID: id, Kind: controlplane.ActorUser, AccountID: p.id, MerchantID: p.merchantID, State: state, SecretHash: sha256.Sum256(secret),
+		CreatedAt: now, ExpiresAt: now.Add(12 * time.Hour), LastSeenAt: now,
+	}
+	if sudo {
+		s.SudoUntil = now.Add(10 * time.Minute)
+	}
+	w.must(w.db.Update(w.Context(), func(tx controlplane.Tx) error {
+		u, err := tx.User(w.Context(), p.merchantID, p.id)
+		if err != nil {
+			return err
+		}
+		s.SecurityVersion = u.SecurityVersion
+		return tx.InsertSession(w.Context(), s)
+	}))
+	b := w.browser()
+	b.cookies[sessionCookie] = id + "." + base64.RawURLEncoding.EncodeToString(secret)
+	return b
+}
+
+// inState is a browser of a person in a state.
+func (w *world) inState(p person, state State, sudo bool) *browser {
+	w.Helper()
+	if state == StateAnonymous {
+		return w.browser()
+	}
+	return w.seat(p, map[State]controlplane.SessionState{
+		StateCode: controlplane.SessionPending2FA, StatePassword: controlplane.SessionPendingPassword,
+		StateEnrol: controlplane.SessionPendingEnrol, StateActive: controlplane.SessionActive,
+	}[state], sudo)
+}
+
+// active is seat for an owner who is signed in and has confirmed.
+func (w *world) active() *browser {
+	w.Helper()
+	return w.seat(w.owner(), controlplane.SessionActive, true)
 }
 
 // browser keeps cookies and sends what browsers send.
@@ -114,6 +206,7 @@ func (b *browser) post(target string, values url.Values) *httptest.ResponseRecor
 }
 
 func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
+	r.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
@@ -127,10 +220,4 @@ func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 		}
 	}
 	return rec
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }

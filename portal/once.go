@@ -31,12 +31,12 @@ func newOnceForms(clock func() time.Time) *onceForms {
 	return &onceForms{clock: clock, spent: map[string]time.Time{}}
 }
 
-// spend takes the form of a session; false if it was taken before.
-func (o *onceForms) spend(sessionID, formID string) (bool, error) {
+// spend takes the form of a user, whose session may change its id meanwhile; false if it was taken before.
+func (o *onceForms) spend(userID, formID string) (bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.clock()
-	key := sessionID + " " + formID
+	key := userID + " " + formID
 	if until, found := o.spent[key]; found && now.Before(until) {
 		return false, nil
 	}
@@ -59,10 +59,10 @@ func (o *onceForms) sweep(now time.Time) {
 }
 
 // giveBack undoes spend after a failure that revealed nothing.
-func (o *onceForms) giveBack(sessionID, formID string) {
+func (o *onceForms) giveBack(userID, formID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.spent, sessionID+" "+formID)
+	delete(o.spent, userID+" "+formID)
 }
 
 // onceIDBytes of randomness make a form's id.
@@ -85,11 +85,11 @@ func revealOnce[T any](x *exchange, run func() (T, error)) (out T, first bool, e
 	if len(id) != hex.EncodedLen(onceIDBytes) {
 		return out, false, httpError{status: 400}
 	}
-	if first, err = x.once.spend(x.session.ID, id); err != nil || !first {
+	if first, err = x.once.spend(x.session.UserID, id); err != nil || !first {
 		return out, false, err
 	}
 	if out, err = run(); err != nil {
-		x.once.giveBack(x.session.ID, id)
+		x.once.giveBack(x.session.UserID, id)
 	}
 	return out, true, err
 }

@@ -34,7 +34,7 @@ func submitPassword(x *exchange) error {
 		}
 		return x.passwordForm(http.StatusUnprocessableEntity, f)
 	}
-	ticket, err := x.accounts.ChangePassword(x.ctx(), x.cookie(sessionCookie), x.secret("current"), x.secret("new"), x.origin())
+	ticket, err := x.accounts.ChangePassword(x.ctx(), x.token(), x.secret("current"), x.secret("new"), x.origin())
 	if err != nil {
 		return x.passwordRefused(f, err)
 	}

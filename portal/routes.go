@@ -86,6 +86,11 @@ func newTable(rows []Route) (*table, error) {
 	return t, t.check()
 }
 
+// serves reports whether any page or form of the portal is for the operation.
+func (t *table) serves(op controlplane.Operation) bool {
+	return slices.ContainsFunc(t.rows, func(r Route) bool { return r.Operation == op })
+}
+
 func (t *table) check() error {
 	for _, r := range t.rows {
 		if r.handle == nil || r.States == 0 || (r.Method != get && r.Method != post) {

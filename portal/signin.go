@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/account"
 )
 
 // signInPage is one step of the sign-in: a form and where it leads.
@@ -71,7 +72,7 @@ func (x *exchange) signInForm(status int, view string, f form) error {
 
 func submitLogin(x *exchange) error {
 	username := x.value("username")
-	ticket, err := x.accounts.SignIn(x.ctx(), Credentials{
+	ticket, err := x.accounts.SignIn(x.ctx(), account.Credentials{
 		Username: username, Password: x.secret("password"), Device: x.cookie(deviceCookie),
 	}, x.origin())
 	if err != nil {
@@ -83,7 +84,7 @@ func submitLogin(x *exchange) error {
 func showCode(x *exchange) error { return x.signInForm(http.StatusOK, "login.code", codeForm()) }
 
 func submitCode(x *exchange) error {
-	ticket, err := x.accounts.Code(x.ctx(), x.cookie(sessionCookie), x.secret("code"), x.origin())
+	ticket, err := x.accounts.Code(x.ctx(), x.token(), x.secret("code"), x.origin())
 	if err != nil {
 		return x.signInRefused("login.code", codeForm(), "login.code.wrong", err)
 	}
@@ -95,7 +96,7 @@ func showRecovery(x *exchange) error {
 }
 
 func submitRecovery(x *exchange) error {
-	ticket, err := x.accounts.RecoveryCode(x.ctx(), x.cookie(sessionCookie), x.secret("code"), x.origin())
+	ticket, err := x.accounts.RecoveryCode(x.ctx(), x.token(), x.secret("code"), x.origin())
 	if err != nil {
 		return x.signInRefused("login.recovery", recoveryForm(), "login.recovery.wrong", err)
 	}
@@ -104,13 +105,14 @@ func submitRecovery(x *exchange) error {
 }
 
 // proceed gives the browser what a step of the sign-in earned and leads it on.
-func (x *exchange) proceed(t Ticket) error {
+func (x *exchange) proceed(t account.Ticket) error {
 	x.keep(t)
-	if t.State == StateActive {
+	state := stateOf(t.State)
+	if state == StateActive {
 		http.Redirect(x.w, x.r, x.returnPath(x.returnTo()), http.StatusSeeOther)
 		return nil
 	}
-	to := x.table.byName[home(t.State)].path("")
+	to := x.table.byName[home(state)].path("")
 	if name := x.returnTo(); name != "" {
 		to += "?" + url.Values{"return_to": {name}}.Encode()
 	}
@@ -123,7 +125,7 @@ const deviceLife = 180 * 24 * time.Hour
 
 // keep sets the cookies of a ticket. The session cookie ends with the browser; the
 // server ends it earlier.
-func (x *exchange) keep(t Ticket) {
+func (x *exchange) keep(t account.Ticket) {
 	if !t.Token.IsZero() {
 		x.setCookie(sessionCookie, t.Token.Reveal(), 0)
 	}
@@ -153,7 +155,7 @@ func (x *exchange) explainRefusal(wrong string, err error) (status int, text str
 	}
 	x.cause = err
 	switch e.Code {
-	case controlplane.CodeDenied, controlplane.CodeInvalid:
+	case controlplane.CodeDenied:
 		text, err = x.text(wrong)
 		return http.StatusUnprocessableEntity, text, err == nil
 	case controlplane.CodeLimit:
@@ -174,7 +176,7 @@ func (x *exchange) retryAfter(d time.Duration) {
 // "cookies" is left out on purpose: it would also take the mark of a known device,
 // which keeps strangers from locking its owner out.
 func submitLogout(x *exchange) error {
-	if err := x.accounts.SignOut(x.ctx(), x.cookie(sessionCookie), x.origin()); err != nil {
+	if err := x.accounts.SignOut(x.ctx(), x.token(), x.origin()); err != nil {
 		return err
 	}
 	x.setCookie(sessionCookie, "", -time.Second)

@@ -31,7 +31,7 @@ func (x *exchange) sudoForm() form {
 func showSudo(x *exchange) error { return x.signInForm(http.StatusOK, "sudo", x.sudoForm()) }
 
 func submitSudo(x *exchange) error {
-	ticket, err := x.accounts.Confirm(x.ctx(), x.cookie(sessionCookie), x.secret("password"), x.secret("code"), x.origin())
+	ticket, err := x.accounts.Confirm(x.ctx(), x.token(), x.secret("password"), x.secret("code"), x.origin())
 	if err != nil {
 		wrong := "sudo.wrong"
 		if x.session.SecondFactor {

@@ -80,7 +80,7 @@ func showRoles(x *exchange) error {
 			row.Allowed = append(row.Allowed, right{role, p.Allows(role)})
 			anyone = anyone || p.Allows(role)
 		}
-		if anyone {
+		if anyone && x.table.serves(p.Operation) {
 			page.Rows = append(page.Rows, row)
 		}
 	}
