@@ -62,6 +62,9 @@ type App struct {
 	// Default: 268435456 (256 MiB).
 	BodyBudget int64 `json:"body_budget,omitempty"`
 
+	// How merchants' users sign in to the portal.
+	Accounts *AccountRules `json:"accounts,omitempty"`
+
 	store  storeGuest
 	replay replayGuest
 	logger *zap.Logger
@@ -107,7 +110,7 @@ func (a *App) Validate() error {
 	if a.BodyBudget < 1<<20 {
 		return fmt.Errorf("body_budget is %d bytes; it needs room for at least one body: give 1MiB or more", a.BodyBudget)
 	}
-	return nil
+	return a.accountRules().validate()
 }
 
 func (a *App) loadGuests(ctx caddy.Context) error {
@@ -180,7 +183,13 @@ func (a *App) Start() error {
 	}
 	mine := *shared
 	mine.replay = n
+	if mine.ring, err = shared.ringAt(a.nodeConfig()); err != nil {
+		return err
+	}
 	if mine.service, err = shared.newService(a.rules()); err != nil {
+		return err
+	}
+	if mine.accounts, err = newAccounts(&mine, a.accountRules(), a.data.report); err != nil {
 		return err
 	}
 	a.awaitSnapshot(ctx, &mine)
@@ -190,6 +199,13 @@ func (a *App) Start() error {
 
 func (a *App) rules() controlplane.Rules {
 	return controlplane.Rules{AllowPrivateRanges: a.AllowPrivateRanges}
+}
+
+func (a *App) accountRules() AccountRules {
+	if a.Accounts == nil {
+		return AccountRules{}
+	}
+	return *a.Accounts
 }
 
 func (a *App) nodeConfig() nodeConfig {
@@ -281,6 +297,9 @@ func (a *App) awaitRequests(drained <-chan struct{}) {
 // giveBack releases only what was taken.
 func (a *App) giveBack() error {
 	var errs []error
+	if n := a.started.Swap(nil); n != nil {
+		n.accounts.close()
+	}
 	if a.nonces != nil {
 		_, err := pool.Delete(a.nonceID)
 		errs = append(errs, err)

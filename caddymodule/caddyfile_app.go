@@ -21,6 +21,10 @@ import (
 //		keyring              <path>
 //		allow_private_ranges
 //		body_budget          <size>
+//		accounts {
+//			require_second_factor
+//			password_life <duration>
+//		}
 //	}
 //
 // Everything has a default; an empty block is a working gateway.
@@ -52,7 +56,11 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		},
 		"keyring":              func(d *caddyfile.Dispenser) error { return readText(d, &a.Keyring) },
 		"allow_private_ranges": func(d *caddyfile.Dispenser) error { return readFlag(d, &a.AllowPrivateRanges) },
-		"body_budget":          func(d *caddyfile.Dispenser) error { return readSize(d, &a.BodyBudget) },
+		"accounts": func(d *caddyfile.Dispenser) (err error) {
+			a.Accounts, err = readAccounts(d)
+			return err
+		},
+		"body_budget": func(d *caddyfile.Dispenser) error { return readSize(d, &a.BodyBudget) },
 	})
 }
 

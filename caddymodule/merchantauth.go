@@ -107,17 +107,13 @@ func (*MerchantAuth) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app and refuses configurations that are not safe.
 func (h *MerchantAuth) Provision(ctx caddy.Context) error {
-	app, err := ctx.AppIfConfigured("merchants")
-	if errors.Is(err, caddy.ErrNotConfigured) {
-		return errors.New("merchant_auth needs the merchants app, which says where keys and allowlists are kept: add a merchants block to the global options")
-	}
-	if err != nil {
+	var err error
+	if h.app, err = findApp(ctx, "merchant_auth"); err != nil {
 		return err
 	}
-	if err := checkServer(ctx); err != nil {
+	if err := checkServer(ctx, "merchant_auth"); err != nil {
 		return err
 	}
-	h.app = app.(*App)
 	if err := h.applyDefaults(); err != nil {
 		return err
 	}
@@ -170,13 +166,14 @@ func (l *RateLimit) limiter() (*gate.Limiter, error) {
 
 // ServeHTTP verifies the request and hands it on, or refuses it.
 func (h *MerchantAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	d := begin(w, r)
+	d := begin(w, r, time.Now())
 	held, refusal, err := h.verify(w, r, d)
 	if held != nil {
 		defer held.end()
 	}
 	if err != nil {
-		return err
+		d.code = codeBrokenOff
+		return caddyhttp.Error(http.StatusBadRequest, fmt.Errorf("read the body: %w", err))
 	}
 	if refusal != nil {
 		h.noteRefusal(r, d, refusal)
@@ -189,32 +186,31 @@ func (h *MerchantAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 }
 
 // verify keeps the open data leased only while it decides: a request may be with
-// the upstream for minutes.
+// the upstream for minutes. An error is the client's, who broke off.
 func (h *MerchantAuth) verify(w http.ResponseWriter, r *http.Request, d *decision) (*heldBody, *gate.Refusal, error) {
 	if h.app.leases.take() {
 		defer h.app.leases.give()
 	}
-	started := time.Now()
 	request := facts(r)
 	admission, refusal := h.gate.Admit(&request)
 	d.facts = admission.Facts()
 	if refusal != nil {
 		return nil, refusal, nil
 	}
-	waited := time.Now()
+	arriving := time.Now()
 	held, body, refusal, err := h.body(w, r, &admission)
 	if refusal != nil || err != nil {
 		return held, refusal, err
 	}
-	resumed := time.Now()
+	arrived := time.Now()
 	refusal = h.gate.Verify(r.Context(), &admission, body, held.memory())
 	d.facts = admission.Facts()
 	if refusal != nil {
 		return held, refusal, nil
 	}
-	d.accept()
-	h.app.data.accepted(&d.facts, started)
-	h.app.data.metrics.took(time.Since(resumed) + waited.Sub(started))
+	d.code = codeOK
+	h.app.data.accepted(&d.facts, d.begun)
+	h.app.data.metrics.took(time.Since(arrived) + arriving.Sub(d.begun))
 	return held, nil, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/account"
+	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
 	"github.com/unknownpay/merchant-gateway/controlplane/store"
 )
 
@@ -22,8 +23,9 @@ type node struct {
 	follower *controlplane.Follower
 	replay   nonces
 	usage    *usage
+	accounts *accounts
 
-	hasher controlplane.PasswordHasher
+	hasher *account.Hasher
 	stop   context.CancelFunc
 	done   chan struct{} // closed when the follower has ended
 }
@@ -64,6 +66,20 @@ func openNode(ctx context.Context, c nodeConfig) (*node, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return n, nil
+}
+
+// ringAt is the open ring for a configuration that may say that the root key now
+// lies elsewhere. It has to lie there: what is opened now is to open again after
+// the next restart.
+func (n *node) ringAt(c nodeConfig) (*ring, error) {
+	path, err := c.rootPath()
+	if err != nil || path == n.ring.rootPath {
+		return n.ring, err
+	}
+	if _, err := keyring.FindRoot(path, n.ring.Status().RootID); err != nil {
+		return nil, err
+	}
+	return &ring{Ring: n.ring.Ring, rootPath: path}, nil
 }
 
 func (n *node) newService(rules controlplane.Rules) (*controlplane.Service, error) {

@@ -10,9 +10,12 @@ func init() {
 	caddy.RegisterModule(new(SQLiteStore))
 	caddy.RegisterModule(new(MemoryReplay))
 	caddy.RegisterModule(new(MerchantAuth))
+	caddy.RegisterModule(new(MerchantPortal))
 
 	httpcaddyfile.RegisterGlobalOption("merchants", parseApp)
 	httpcaddyfile.RegisterHandlerDirective("merchant_auth", parseAuth)
 	// Before everything that answers or rewrites: what is not signed gets nowhere.
 	httpcaddyfile.RegisterDirectiveOrder("merchant_auth", httpcaddyfile.Before, "redir")
+	httpcaddyfile.RegisterHandlerDirective("merchant_portal", parsePortal)
+	httpcaddyfile.RegisterDirectiveOrder("merchant_portal", httpcaddyfile.Before, "reverse_proxy")
 }
