@@ -133,7 +133,7 @@ func FuzzParsePHC(f *testing.F) {
 		if h.String() != text {
 			t.Fatalf("two spellings of one hash: %q and %q", text, h.String())
 		}
-		if h.memory > memoryKiB || h.time > iterations || h.lanes != parallel {
+		if h.memory > memoryKiB || h.time > iterations || h.lanes != laneCount {
 			t.Fatalf("a stored hash may cost more than today's: %+v", h.cost)
 		}
 	})

@@ -15,7 +15,7 @@ import (
 const (
 	memoryKiB  = 19 * 1024
 	iterations = 2
-	parallel   = 1
+	laneCount  = 1
 	saltLength = 16
 	keyLength  = 32
 )
@@ -30,7 +30,7 @@ type cost struct {
 	lanes  uint8
 }
 
-var presentCost = cost{memoryKiB, iterations, parallel}
+var presentCost = cost{memoryKiB, iterations, laneCount}
 
 // phc is a hash in the PHC string format:
 // $argon2id$v=19$m=19456,t=2,p=1$<salt>$<key>.
@@ -86,7 +86,7 @@ func parseCost(text string) (cost, error) {
 		n[i] = uint32(v)
 	}
 	memory, time, lanes := n[0], n[1], n[2]
-	if lanes != parallel || time < 1 || time > iterations || memory < 8*lanes || memory > memoryKiB {
+	if lanes != laneCount || time < 1 || time > iterations || memory < 8*lanes || memory > memoryKiB {
 		return cost{}, errMalformedHash
 	}
 	return cost{memory, time, uint8(lanes)}, nil
