@@ -34,6 +34,9 @@ func TestDemo(t *testing.T) {
 	t.Run("the README's signature by hand passes", func(t *testing.T) {
 		p.paste(t, p.readme(t, "A signed request by hand"), "X-Unk-Merchant-Id: "+first.merchant)
 	})
+	t.Run("the portal asks to sign in", func(t *testing.T) {
+		p.paste(t, "curl -s --cacert "+p.data+"/caddy/caddy/pki/authorities/local/root.crt https://localhost:"+p.portal+"/login", `name="username"`)
+	})
 	t.Run("a second demo on the same ports says what to do", func(t *testing.T) {
 		p.paste(t, "! ./tests/demo/run.sh ./caddy 2>&1", "port "+p.port+" is in use")
 	})
@@ -56,7 +59,7 @@ func TestDemo(t *testing.T) {
 
 // place is where one demo has its data and its ports.
 type place struct {
-	data, port, upstream string
+	data, port, upstream, portal string
 }
 
 func newPlace(t *testing.T) place {
@@ -71,7 +74,7 @@ func newPlace(t *testing.T) place {
 			t.Error(err)
 		}
 	})
-	return place{data, freePort(t), freePort(t)}
+	return place{data, freePort(t), freePort(t), freePort(t)}
 }
 
 func freePort(t *testing.T) string {
@@ -89,7 +92,7 @@ func freePort(t *testing.T) string {
 }
 
 func (p place) environment() []string {
-	return append(os.Environ(), "DEMO_DATA="+p.data, "DEMO_PORT="+p.port, "DEMO_UPSTREAM_PORT="+p.upstream)
+	return append(os.Environ(), "DEMO_DATA="+p.data, "DEMO_PORT="+p.port, "DEMO_UPSTREAM_PORT="+p.upstream, "DEMO_PORTAL_PORT="+p.portal)
 }
 
 // paste runs a line as a user's shell would, and wants to read an answer.
@@ -152,7 +155,7 @@ func (p place) secretIsPrivate(t *testing.T) {
 
 func (p place) expectPortsFree(t *testing.T) {
 	t.Helper()
-	for _, port := range []string{p.port, p.upstream} {
+	for _, port := range []string{p.port, p.upstream, p.portal} {
 		l, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			t.Errorf("after the demo has ended: %v", err)

@@ -4,7 +4,7 @@
 #   run.sh CADDY
 #
 # Everything it makes lies in DEMO_DATA; a later run finds it again. The ports are
-# DEMO_PORT and DEMO_UPSTREAM_PORT.
+# DEMO_PORT, DEMO_UPSTREAM_PORT and DEMO_PORTAL_PORT.
 set -euo pipefail
 
 caddy=$(realpath "${1:?usage: run.sh CADDY (build it with: make -f xcaddy.mk build)}")
@@ -12,7 +12,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 config=$here/Caddyfile
 
 umask 077
-export DEMO_PORT=${DEMO_PORT:-8080} DEMO_UPSTREAM_PORT=${DEMO_UPSTREAM_PORT:-8081}
+export DEMO_PORT=${DEMO_PORT:-8080} DEMO_UPSTREAM_PORT=${DEMO_UPSTREAM_PORT:-8081} DEMO_PORTAL_PORT=${DEMO_PORTAL_PORT:-8443}
 mkdir -p "${DEMO_DATA:=.data}"
 DEMO_DATA=$(cd "$DEMO_DATA" && pwd)
 DEMO_BIND=127.0.0.1
@@ -22,6 +22,7 @@ export DEMO_DATA DEMO_BIND XDG_DATA_HOME=$DEMO_DATA/caddy XDG_CONFIG_HOME=$DEMO_
 
 secret_file=$DEMO_DATA/demo.secret
 key_file=$DEMO_DATA/demo.key
+password_file=$DEMO_DATA/demo.password
 log=$DEMO_DATA/caddy.log
 output=$DEMO_DATA/caddy.out
 server=
@@ -45,6 +46,8 @@ check_place() {
 		fail "port $DEMO_PORT is in use (by another demo?); choose one with: make -f xcaddy.mk run DEMO_PORT=9080"
 	port_free "$DEMO_UPSTREAM_PORT" ||
 		fail "port $DEMO_UPSTREAM_PORT is in use; choose one with: make -f xcaddy.mk run DEMO_UPSTREAM_PORT=9081"
+	port_free "$DEMO_PORTAL_PORT" ||
+		fail "port $DEMO_PORTAL_PORT is in use; choose one with: make -f xcaddy.mk run DEMO_PORTAL_PORT=9443"
 }
 
 start() {
@@ -52,7 +55,7 @@ start() {
 	server=$!
 	for ((i = 0; i < 300; i++)); do
 		kill -0 "$server" 2>/dev/null || break
-		if ! port_free "$DEMO_PORT" && ! port_free "$DEMO_UPSTREAM_PORT"; then
+		if ! port_free "$DEMO_PORT" && ! port_free "$DEMO_UPSTREAM_PORT" && ! port_free "$DEMO_PORTAL_PORT"; then
 			return
 		fi
 		sleep 0.1
@@ -110,6 +113,14 @@ find_key() {
 	printf '%s\n' "$key" >"$key_file"
 }
 
+# The password is the one that the platform team would hand over. It dies unused
+# after 72 hours, and at the first sign-in.
+find_owner() {
+	[[ -s $password_file ]] && return
+	merchants user create --merchant "$merchant" --username demo-owner --role owner --json 2>"$DEMO_DATA/user.err" |
+		value initial_password >"$password_file" || fail "$(<"$DEMO_DATA/user.err")"
+}
+
 allow() {
 	merchants allowlist list --merchant "$merchant" | grep -qF " $1 " ||
 		merchants allowlist add --merchant "$merchant" --cidr "$1" --note 'this machine, for the demo' >/dev/null
@@ -137,6 +148,9 @@ Prints a fresh signed line (add "| sh" to send it):
 
 $(printf '%q ' "$caddy" merchants sign --key "$key" --secret-file "$secret_file" --curl)--data '$body' POST $(url)
 
+The merchant portal is on https://localhost:$DEMO_PORTAL_PORT/ (your browser warns of the demo's own certificate).
+Its owner signs in for the first time as demo-owner with the password $(<"$password_file")
+
 Shows the merchant's allowlist; the other commands work the same way:
 
 $(printf '%q ' "$caddy")merchants allowlist list --merchant $merchant --address $(printf %q "unix/$DEMO_DATA/admin.sock")
@@ -152,6 +166,7 @@ trap stop EXIT
 start
 find_merchant
 find_key
+find_owner
 for range in 127.0.0.1/32 ::1/128; do
 	allow "$range"
 done
