@@ -2,10 +2,10 @@ package portal
 
 import "net/http"
 
-// contentSecurityPolicy lets a page load our own script, style and images, talk
-// to us, and nothing else. There is no unsafe-* and no nonce because there is
+// contentSecurityPolicy lets a page load our own script, style and images, send
+// forms to us, and nothing else. There is no unsafe-* and no nonce because there is
 // nothing inline. Trusted Types close the DOM's sinks to our own script, too.
-const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // setSecurityHeaders runs before anything can answer, so error pages have them.

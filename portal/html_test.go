@@ -130,8 +130,11 @@ func (c *pageCheck) element(n *html.Node) {
 			c.Error("an image without alt")
 		}
 	case atom.Form:
-		if attr(n, "method") == "" || attr(n, "action") == "" {
+		if attr(n, "method") == "" || attr(n, "action") == "" && attr(n, "method") != "dialog" {
 			c.Error("a form without method or action")
+		}
+		if id := attr(n, "data-confirm"); id != "" {
+			c.refers(n, id)
 		}
 	case atom.H1, atom.H2, atom.H3:
 		level := int(n.Data[1] - '0')

@@ -12,6 +12,13 @@ type badge struct{ Tone, Label string }
 // both keys of the catalogue.
 type empty struct{ Icon, What, Next string }
 
+// question is asked before something stops working; What and Yes are keys of the
+// catalogue.
+type question struct{ ID, What, Yes string }
+
+// ask makes a question in a template.
+func ask(id, what, yes string) question { return question{id, what, yes} }
+
 // device is what people recognise in a User-Agent.
 type device struct{ Browser, System string }
 

@@ -45,6 +45,7 @@ func viewFuncs(l *language, a *assets) template.FuncMap {
 	return template.FuncMap{
 		"t":     l.text,
 		"asset": a.url,
+		"ask":   ask,
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" },
 	}

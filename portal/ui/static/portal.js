@@ -23,12 +23,9 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 
 // Times are in UTC; pointing at one shows the reader's own.
 const local = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "long" });
-function addLocalTimes(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
-    time.title = local.format(new Date(time.dateTime));
-  }
+for (const time of document.querySelectorAll("time[datetime]")) {
+  time.title = local.format(new Date(time.dateTime));
 }
-addLocalTimes(document);
 
 // A form with data-confirm is asked about in a dialog: its own text, which says
 // what will stop working, is in a <dialog> that the page brought along.
@@ -46,28 +43,6 @@ for (const form of document.querySelectorAll("form[data-confirm]")) {
       form.requestSubmit(event.submitter);
     }, { once: true });
   });
-}
-
-// A part with data-refresh="<seconds>" is fetched again while the page is looked
-// at. A document is parsed by the request itself, which runs no script in it.
-for (const part of document.querySelectorAll("[data-refresh]")) {
-  const seconds = Number(part.dataset.refresh);
-  let current = part;
-  setInterval(() => {
-    if (document.hidden) return;
-    const request = new XMLHttpRequest();
-    request.responseType = "document";
-    request.open("GET", location.href);
-    request.addEventListener("load", () => {
-      const fresh = request.response && request.response.getElementById(current.id);
-      if (request.status !== 200 || !fresh || fresh.isEqualNode(current)) return;
-      const adopted = document.adoptNode(fresh);
-      current.replaceWith(adopted);
-      current = adopted;
-      addLocalTimes(current);
-    });
-    request.send();
-  }, seconds * 1000);
 }
 
 // A form is sent once: a second click would ask for the same thing again.
