@@ -36,6 +36,7 @@ type world struct {
 	*Service
 	domain *controlplane.Service
 	db     controlplane.Store
+	dir    string
 	ring   *keyring.Ring
 	hashes *atomic.Int64
 	clock  *clock
@@ -64,8 +65,8 @@ func (c *clock) pass(d time.Duration) {
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	w := &world{TB: tb, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, hashes: new(atomic.Int64)}
-	db, err := store.OpenSQLite(tb.Context(), store.SQLiteConfig{Path: filepath.Join(tb.TempDir(), "control.db")})
+	w := &world{TB: tb, dir: tb.TempDir(), clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, hashes: new(atomic.Int64)}
+	db, err := store.OpenSQLite(tb.Context(), store.SQLiteConfig{Path: filepath.Join(w.dir, "control.db")})
 	w.must(err)
 	tb.Cleanup(func() { w.must(db.Close()) })
 	w.db, w.ring = db, newRing(w, db)
@@ -92,7 +93,7 @@ func newWorld(tb testing.TB) *world {
 
 func newRing(w *world, db controlplane.Store) *keyring.Ring {
 	w.Helper()
-	root, err := keyring.LoadOrCreateRoot(filepath.Join(w.TempDir(), "root.key"), rand.Reader)
+	root, err := keyring.LoadOrCreateRoot(filepath.Join(w.dir, "root.key"), rand.Reader)
 	w.must(err)
 	ring, err := keyring.Open(root, nil)
 	w.must(err)
