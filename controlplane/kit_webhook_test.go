@@ -3,7 +3,6 @@ package controlplane_test
 import (
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -47,6 +46,8 @@ func (d *desk) Unreserve(claims []Claim) {
 	d.room += len(claims)
 }
 
+func (d *desk) Pending(row int64, _ string, _ Lane) { d.Wake(row, "") }
+
 func (d *desk) Wake(row int64, _ string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -56,7 +57,7 @@ func (d *desk) Wake(row int64, _ string) {
 // checkTestURL stands in for the guard of package delivery.
 func checkTestURL(url string) error {
 	if strings.Contains(url, "169.254") {
-		return errors.New("leads to an address that is never dialled")
+		return InvalidField("url", "leads to an address that is never dialled")
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (s *Service) ReplayDelivery(ctx context.Context, a Actor, in DeliveryRef) (
 		return again, err
 	})
 	if err == nil {
-		s.dispatcher.Wake(d.EndpointRow, d.MerchantID)
+		s.dispatcher.Pending(d.EndpointRow, d.MerchantID, d.Lane)
 	}
 	return d, err
 }
@@ -188,7 +188,7 @@ func (s *Service) StepReplays(ctx context.Context) (more bool, err error) {
 			break
 		}
 		err = s.store.Update(ctx, func(tx Tx) error { return s.stepReplay(ctx, tx, p) })
-		s.dispatcher.Wake(p.EndpointRow, p.MerchantID)
+		s.dispatcher.Pending(p.EndpointRow, p.MerchantID, LaneBulk)
 	}
 	return len(running) > 0, err
 }

@@ -70,10 +70,7 @@ func (s *Service) admitEndpoint(ctx context.Context, r request, url string, even
 	if s.checkURL == nil {
 		return Errorf(CodeUnavailable, "this server does not deliver webhooks, so it cannot check an endpoint; use one that does")
 	}
-	if err := s.checkURL(url); err != nil {
-		return &Error{Code: CodeInvalid, Fields: []FieldError{{Field: "url", Message: err.Error()}}}
-	}
-	return nil
+	return asErrorOrNil(s.checkURL(url))
 }
 
 // sortedEvents is the order and the number in which types are stored: each once.

@@ -119,7 +119,7 @@ func (s *Service) TestEndpoint(ctx context.Context, a Actor, in EndpointRef) (De
 		return d, err
 	})
 	if err == nil {
-		s.dispatcher.Wake(d.EndpointRow, d.MerchantID)
+		s.dispatcher.Pending(d.EndpointRow, d.MerchantID, d.Lane)
 	}
 	return d, err
 }

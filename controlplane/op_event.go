@@ -62,7 +62,7 @@ func (s *Service) ingest(ctx context.Context, a Actor, in []IngestEvent, place f
 	}
 	s.dispatcher.Dispatch(w.claims)
 	for _, e := range w.waiting {
-		s.dispatcher.Wake(e.Row, e.MerchantID)
+		s.dispatcher.Pending(e.Row, e.MerchantID, LaneLive)
 	}
 	return w.out, nil
 }

@@ -54,8 +54,8 @@ type Parts struct {
 	// another node to send.
 	Dispatcher Dispatcher
 	// CheckURL refuses a URL that webhooks are never sent to, by the check that
-	// sending uses; its error is for the merchant. Nil: no endpoint can be saved
-	// on this node.
+	// sending uses, with [CodeInvalid] on the field url. Nil: no endpoint can be
+	// saved on this node.
 	CheckURL func(url string) error
 }
 

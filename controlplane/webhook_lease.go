@@ -80,7 +80,9 @@ type Dispatcher interface {
 	Dispatch(claims []Claim)
 	// Unreserve gives the room for claims back that were not committed.
 	Unreserve(claims []Claim)
-	// Wake says that an endpoint has changed, or that something is pending for it.
+	// Pending says that something is pending for an endpoint in the store.
+	Pending(endpointRow int64, merchantID string, lane Lane)
+	// Wake says that an endpoint was changed, or that a bulk replay was asked for.
 	Wake(endpointRow int64, merchantID string)
 }
 
@@ -91,4 +93,5 @@ type noDispatcher struct{}
 func (noDispatcher) Reserve(int64, string, int) bool { return false }
 func (noDispatcher) Dispatch([]Claim)                {}
 func (noDispatcher) Unreserve([]Claim)               {}
+func (noDispatcher) Pending(int64, string, Lane)     {}
 func (noDispatcher) Wake(int64, string)              {}

@@ -2,56 +2,228 @@ package delivery
 
 import (
 	"context"
-	"net/netip"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
-// Sender makes one attempt. Send must return within the total deadline of an
-// attempt (15 s) and soon after ctx ends, must be safe for concurrent use, and
-// must not panic.
-type Sender interface {
-	Send(ctx context.Context, r Request) Result
+// Config is what an [Engine] is made of and keeps for its life. Store, Sealer,
+// Clock and Random are required.
+type Config struct {
+	Store  controlplane.Store
+	Sealer controlplane.Sealer
+	Clock  func() time.Time
+	// Random spreads retries; it must be safe for concurrent use.
+	Random io.Reader
+	Limits Limits
 }
 
-// Request is what one attempt sends.
-type Request struct {
-	// EventID is the webhook-id: the same over retries and replays.
-	EventID string
-	// URL as the merchant saved it. It was good then; what it resolves to now has
-	// to be checked again.
-	URL string
-	// Secrets are the "whsec_…" texts to sign with, newest first: two of them
-	// during the overlap of a rotation. Never empty.
-	Secrets []controlplane.Secret
-	// Body is the stored bytes: signed and sent as they are. It must not be
-	// changed.
-	Body []byte
-	// At is the webhook-timestamp, and the beginning of the attempt.
-	At time.Time
+// Limits bound what an engine does at once. The zero value of each means its
+// preset.
+type Limits struct {
+	// Slots is how many attempts run at once: 256. A quarter of them is for
+	// endpoints that are slow, failing or not yet known to be neither.
+	Slots int
+	// PerEndpoint is how many run at once to one endpoint: 8.
+	PerEndpoint int
+	// Claims and Bytes bound the deliveries held in memory: 8,192 of them, with
+	// 64 MiB of bodies. What does not fit waits in the store.
+	Claims int
+	Bytes  int
+	// Queue bounds those of one endpoint: 256.
+	Queue int
 }
 
-// Result is what became of an attempt.
-type Result struct {
-	// Fault is [controlplane.FaultNone] for 2xx, [controlplane.FaultStatus] for any
-	// other answer, and else what kept the answer away.
-	Fault controlplane.Fault
-	// Detail is the fault in words that a merchant may read: no address that was
-	// blocked, no secret, no path of this machine.
-	Detail string
-	// Status of the answer; 0 if there was none.
-	Status int
-	// RequestHeader and Header are what was sent and answered, in order, redacted
-	// where it could hold a secret. Retry-After and Date are kept as they are: the
-	// engine reads them.
-	RequestHeader []controlplane.Header
-	Header        []controlplane.Header
-	// Body is the first [controlplane.MaxKeptBody] bytes of the answer; BodyCut:
-	// there were more.
-	Body    []byte
-	BodyCut bool
-	// Address is what was dialled, also when the connection was used again.
-	Address netip.AddrPort
-	Phases  controlplane.Phases
+func (l Limits) withPresets() Limits {
+	preset := func(n *int, value int) {
+		if *n <= 0 {
+			*n = value
+		}
+	}
+	preset(&l.Slots, 256)
+	preset(&l.PerEndpoint, 8)
+	preset(&l.Claims, 8192)
+	preset(&l.Bytes, 64<<20)
+	preset(&l.Queue, 256)
+	return l
+}
+
+// Operations are those of [controlplane.Service] that an engine carries out.
+type Operations interface {
+	DisableEndpoint(ctx context.Context, a controlplane.Actor, in controlplane.DisableEndpoint) (controlplane.Endpoint, error)
+	StepReplays(ctx context.Context) (more bool, err error)
+}
+
+// Settings are what a configuration lends to an engine. They can be replaced while
+// it runs; attempts that have begun end with what they began with.
+type Settings struct {
+	Sender     Sender
+	Operations Operations
+	// Notifier may be nil.
+	Notifier Notifier
+	Log      *zap.Logger
+}
+
+// Engine delivers. There is one for each database of one process, however many
+// configurations come and go.
+type Engine struct {
+	store    controlplane.Store
+	sealer   controlplane.Sealer
+	clock    func() time.Time
+	random   io.Reader
+	limits   Limits
+	settings atomic.Pointer[Settings]
+
+	mu sync.Mutex
+	// running is false before Start and from Stop on: nothing is begun.
+	running   bool
+	endpoints map[int64]*endpoint
+	fast      rotation
+	slow      rotation
+	fastBusy  int
+	slowBusy  int
+	slowTurn  bool
+	// claims and bytes are what is held in memory: reserved, queued and in flight.
+	claims  int
+	bytes   int
+	looks   lookHeap
+	release []controlplane.Claim
+	health  healthCounts
+	dirty   map[int64]*endpoint // conditions to write
+	chores  chores
+
+	lookNow   chan struct{} // wakes the loader
+	recordNow chan struct{} // wakes the recorder
+	choreNow  chan struct{} // wakes the keeper
+	results   chan outcome
+
+	// attempts end when cut is called; loops when stop is.
+	attemptContext context.Context
+	cut            context.CancelFunc
+	stop           context.CancelFunc
+	attempts       sync.WaitGroup
+	loops          sync.WaitGroup
+	recorder       chan struct{} // closed when the recorder has ended
+}
+
+// New puts an engine together. It begins nothing.
+func New(c Config) (*Engine, error) {
+	if c.Store == nil || c.Sealer == nil || c.Clock == nil || c.Random == nil {
+		return nil, errors.New("delivery engine: a part is missing")
+	}
+	return &Engine{
+		store: c.Store, sealer: c.Sealer, clock: c.Clock, random: c.Random, limits: c.Limits.withPresets(),
+		endpoints: map[int64]*endpoint{}, fast: newRotation(), slow: newRotation(), health: healthCounts{}, dirty: map[int64]*endpoint{}, chores: newChores(),
+		lookNow: make(chan struct{}, 1), recordNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1),
+	}, nil
+}
+
+var _ controlplane.Dispatcher = (*Engine)(nil)
+
+// Configure lends the engine what a configuration has made. It is called before
+// Start, and again by each new configuration.
+func (e *Engine) Configure(s Settings) error {
+	if s.Sender == nil || s.Operations == nil || s.Log == nil {
+		return errors.New("delivery engine: a setting is missing")
+	}
+	e.settings.Store(&s)
+	return nil
+}
+
+// Start takes back what was in flight when the process ended before, and begins to
+// deliver. The engine may be started again after Stop.
+func (e *Engine) Start(ctx context.Context) error {
+	if e.settings.Load() == nil {
+		return errors.New("delivery engine: start without settings")
+	}
+	backlogs, unhealthy, err := e.recover(ctx)
+	if err != nil {
+		return fmt.Errorf("start the delivery engine: %w", err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running {
+		return errors.New("delivery engine: it runs already")
+	}
+	e.running = true
+	e.results = make(chan outcome, maxRecords)
+	e.recorder = make(chan struct{})
+	e.attemptContext, e.cut = context.WithCancel(context.WithoutCancel(ctx))
+	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop = stop
+	for _, c := range unhealthy {
+		e.endpoint(c.EndpointRow, c.MerchantID).remember(c, e.now())
+	}
+	for _, b := range backlogs {
+		e.wake(b.EndpointRow, b.MerchantID, b.Lane, b.NextAt)
+		e.chores.settle[b.EndpointRow] = true
+	}
+	go e.record()
+	e.loops.Go(func() { e.load(loops) })
+	e.loops.Go(func() { e.keep(loops) })
+	return nil
+}
+
+func (e *Engine) recover(ctx context.Context) (backlogs []controlplane.Backlog, unhealthy []controlplane.EndpointCondition, err error) {
+	err = e.store.Update(ctx, func(tx controlplane.Tx) error {
+		if _, err := tx.RecoverDeliveries(ctx, e.now()); err != nil {
+			return err
+		}
+		if unhealthy, err = tx.UnhealthyEndpoints(ctx, e.now()); err != nil {
+			return err
+		}
+		backlogs, err = tx.Backlogs(ctx)
+		return err
+	})
+	return backlogs, unhealthy, err
+}
+
+// Stop begins nothing more, lets running attempts end until ctx does, cuts off
+// those that are left, and writes everything down. What was cut off is attempted
+// again after the next start. A second call does nothing.
+func (e *Engine) Stop(ctx context.Context) {
+	e.mu.Lock()
+	if !e.running {
+		e.mu.Unlock()
+		return
+	}
+	e.running = false
+	for _, ep := range e.endpoints {
+		e.empty(ep)
+	}
+	e.mu.Unlock()
+	e.stop()
+	e.loops.Wait()
+	cancel := context.AfterFunc(ctx, e.cut)
+	e.attempts.Wait()
+	cancel()
+	e.cut()
+	close(e.results)
+	<-e.recorder
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.looks, e.fast, e.slow = nil, newRotation(), newRotation()
+	for _, ep := range e.endpoints {
+		ep.stored, ep.index, ep.turning = [lanes]time.Time{}, -1, false
+	}
+}
+
+// now has the resolution of the store.
+func (e *Engine) now() time.Time { return e.clock().UTC().Truncate(time.Microsecond) }
+
+func (e *Engine) log() *zap.Logger { return e.settings.Load().Log }
+
+// poke wakes a loop that is not awake yet.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

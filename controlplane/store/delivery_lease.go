@@ -12,16 +12,16 @@ import (
 const (
 	sqlClaimable = `SELECT d.row_id, d.id, d.merchant_id, d.endpoint_row, d.lane, v.id, v.body, d.attempts, d.first_attempt_at, d.lease
 		FROM deliveries d JOIN events v ON v.row_id = d.event_row JOIN endpoints e ON e.row_id = d.endpoint_row
-		WHERE d.endpoint_row = $1 AND d.lane = $2 AND d.state = 'pending' AND d.next_at <= $3 AND (e.state = 'enabled' OR d.lane = 2)
+		WHERE d.endpoint_row = $1 AND d.lane = $2 AND d.state = 'pending' AND d.next_at <= $3 AND (e.state = 'enabled' OR d.lane = 2 AND e.state = 'disabled')
 		ORDER BY d.next_at LIMIT $4`
 	sqlClaimableOldest = `SELECT d.row_id, d.id, d.merchant_id, d.endpoint_row, d.lane, v.id, v.body, d.attempts, d.first_attempt_at, d.lease
 		FROM deliveries d JOIN events v ON v.row_id = d.event_row JOIN endpoints e ON e.row_id = d.endpoint_row
-		WHERE d.endpoint_row = $1 AND d.lane = $2 AND d.state = 'pending' AND (e.state = 'enabled' OR d.lane = 2)
+		WHERE d.endpoint_row = $1 AND d.lane = $2 AND d.state = 'pending' AND (e.state = 'enabled' OR d.lane = 2 AND e.state = 'disabled')
 		ORDER BY d.row_id LIMIT $3`
 	sqlClaim = `UPDATE deliveries SET state = 'inflight', lease = $1, lease_until = $2
 		WHERE row_id = $3 AND lease = $4 AND state = 'pending'`
 	sqlNextDue = `SELECT COALESCE(MIN(d.next_at), 0) FROM deliveries d JOIN endpoints e ON e.row_id = d.endpoint_row
-		WHERE d.endpoint_row = $1 AND d.lane = $2 AND d.state = 'pending' AND (e.state = 'enabled' OR d.lane = 2)`
+		WHERE d.endpoint_row = $1 AND d.lane = $2 AND d.state = 'pending' AND (e.state = 'enabled' OR d.lane = 2 AND e.state = 'disabled')`
 	sqlFinishAttempt = `UPDATE deliveries SET state = $1, attempts = $2, next_at = $3, first_attempt_at = $4, last_attempt_at = $5,
 			last_status = $6, last_fault = $7, finished_at = $8
 		WHERE row_id = $9 AND lease = $10 AND state = 'inflight'`

@@ -1,0 +1,61 @@
+package delivery
+
+import (
+	"math/bits"
+	"time"
+)
+
+const (
+	// openAfter failures in a row, or openShare of the last window, open a breaker.
+	openAfter = 5
+	openShare = 10
+	window    = 20
+
+	// The first probe comes after firstProbe, each further one after twice as
+	// long, up to lastProbe: a six-hour outage costs about 80. After slowProbes of
+	// them, about half a day, an outage is no blip, and lazyProbe is often enough.
+	firstProbe = 5 * time.Second
+	lastProbe  = 5 * time.Minute
+	slowProbes = 150
+	lazyProbe  = 30 * time.Minute
+)
+
+// breaker keeps a backlog from being burnt on an endpoint that does not answer.
+// While it is open, only the oldest delivery is attempted, as a probe.
+type breaker struct {
+	open    bool
+	probes  int
+	probeAt time.Time
+
+	row    int    // failures in a row
+	recent uint32 // the last results, a bit for each: 1 is a failure
+}
+
+// succeeded closes the breaker; it reports whether it was open.
+func (b *breaker) succeeded() (closed bool) {
+	closed = b.open
+	b.row, b.recent = 0, b.recent<<1
+	if closed {
+		*b = breaker{}
+	}
+	return closed
+}
+
+// failed reports whether the breaker opens now.
+func (b *breaker) failed() (opened bool) {
+	b.row++
+	b.recent = (b.recent<<1 | 1) & (1<<window - 1)
+	if b.open || b.row < openAfter && bits.OnesCount32(b.recent) < openShare {
+		return false
+	}
+	b.open = true
+	return true
+}
+
+// delay is how long the next probe waits.
+func (b *breaker) delay() time.Duration {
+	if b.probes > slowProbes {
+		return lazyProbe
+	}
+	return min(lastProbe, firstProbe<<min(b.probes, 10))
+}

@@ -1,0 +1,180 @@
+package delivery
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+)
+
+// attempt is one that runs.
+type attempt struct {
+	ep    *endpoint
+	claim controlplane.Claim
+	// slow: it is charged to the slots of the slow; probe: it is the breaker's.
+	slow, probe, hangs, over bool
+}
+
+// storePatience is how long an attempt waits before it asks a store again that
+// cannot be read.
+const storePatience = time.Second
+
+// perform makes one attempt and hands its outcome to the recorder.
+func (e *Engine) perform(ctx context.Context, a *attempt) {
+	target, ok := e.target(ctx, a)
+	sends := ok && (target.Endpoint.State == controlplane.EndpointEnabled || int(a.claim.Lane) == test && target.Endpoint.State != controlplane.EndpointDeleted)
+	if !sends {
+		e.results <- outcome{released: true, o: controlplane.AttemptOutcome{Claim: a.claim}}
+		e.finish(a, nil, target)
+		return
+	}
+	done := e.send(ctx, a, target)
+	if ctx.Err() != nil {
+		e.results <- outcome{released: true, o: controlplane.AttemptOutcome{Claim: a.claim}}
+		e.finish(a, nil, target)
+		return
+	}
+	o := e.judge(a.claim, done)
+	e.results <- outcome{o: o}
+	e.finish(a, &o, target)
+}
+
+// target reads what to send where, now: neither a new URL nor a new secret waits
+// for the next retry. ok is false if the engine stops before the store answers.
+func (e *Engine) target(ctx context.Context, a *attempt) (target controlplane.DeliveryTarget, ok bool) {
+	e.mu.Lock()
+	load := !a.ep.loaded
+	e.mu.Unlock()
+	for {
+		var condition controlplane.EndpointCondition
+		err := e.store.View(ctx, func(tx controlplane.Tx) (err error) {
+			if load {
+				if condition, err = tx.EndpointCondition(ctx, a.claim.MerchantID, a.claim.EndpointRow); err != nil {
+					return err
+				}
+			}
+			target, err = tx.EndpointTarget(ctx, a.claim.EndpointRow)
+			return err
+		})
+		if err == nil {
+			e.learn(a.ep, target.Endpoint, condition, load)
+			return target, true
+		}
+		if ctx.Err() != nil {
+			return target, false
+		}
+		e.log().Error("read the endpoint of a delivery", zap.String("delivery", a.claim.DeliveryID), zap.Error(err))
+		if !sleep(ctx, storePatience) {
+			return target, false
+		}
+	}
+}
+
+// learn takes over what the store says of an endpoint.
+func (e *Engine) learn(ep *endpoint, now controlplane.Endpoint, condition controlplane.EndpointCondition, load bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if load && !ep.loaded {
+		ep.condition, ep.loaded = condition, true
+	}
+	if !ep.enabledAt.IsZero() && now.EnabledAt.After(ep.enabledAt) {
+		ep.condition.Recover()
+		ep.condition.PausedUntil = time.Time{}
+		ep.breaker, ep.limit = breaker{}, e.limits.PerEndpoint
+		e.touch(ep)
+	} else if !ep.updatedAt.IsZero() && now.UpdatedAt.After(ep.updatedAt) && ep.breaker.open {
+		ep.breaker.probeAt = e.now() // perhaps it was mended by that
+	}
+	ep.enabledAt, ep.updatedAt = now.EnabledAt, now.UpdatedAt
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// send signs and sends.
+func (e *Engine) send(ctx context.Context, a *attempt, target controlplane.DeliveryTarget) controlplane.Attempt {
+	at := e.now()
+	done := controlplane.Attempt{Number: a.claim.Attempts + 1, At: at}
+	secrets, err := e.secrets(target, at)
+	if err != nil || len(secrets) == 0 {
+		e.log().Error("no signing secret for a delivery", zap.String("endpoint", target.Endpoint.ID), zap.Error(err))
+		done.Fault, done.Detail = controlplane.FaultInternal, "the signing secret could not be read; it will be tried again"
+		return done
+	}
+	timer := time.AfterFunc(slowAfter, func() { e.hang(a) })
+	r := e.settings.Load().Sender.Send(ctx, Request{EventID: a.claim.EventID, URL: target.Endpoint.URL, Secrets: secrets, Body: a.claim.Body, At: at})
+	timer.Stop()
+	done.Fault, done.Detail, done.Status, done.Address, done.Phases = r.Fault, r.Detail, r.Status, r.Address, r.Phases
+	done.RequestHeader, done.ResponseHeader, done.ResponseBody, done.BodyCut = r.RequestHeader, r.Header, r.Body, r.BodyCut
+	return done
+}
+
+// secrets opens those that sign at a moment, newest first.
+func (e *Engine) secrets(target controlplane.DeliveryTarget, at time.Time) ([]controlplane.Secret, error) {
+	var all []controlplane.Secret
+	for _, s := range target.Secrets {
+		if !s.SignsAt(at) {
+			continue
+		}
+		text, err := e.sealer.Unseal(controlplane.PurposeWebhookSecret, controlplane.EndpointSecretLocation(s.EndpointSecret).AAD(), s.Record)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, controlplane.NewSecret(string(text)))
+	}
+	return all, nil
+}
+
+// hang moves an attempt that takes long to the slots of the slow.
+func (e *Engine) hang(a *attempt) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if a.over {
+		return // the timer went off as the answer came
+	}
+	a.hangs = true
+	a.ep.hanging++
+	if !a.slow {
+		a.slow = true
+		e.fastBusy--
+		e.slowBusy++
+		e.pump()
+	}
+}
+
+// judge decides what an attempt leads to.
+func (e *Engine) judge(c controlplane.Claim, a controlplane.Attempt) controlplane.AttemptOutcome {
+	o := controlplane.AttemptOutcome{Claim: c, Attempt: a, State: controlplane.DeliveryPending}
+	switch {
+	case a.Succeeded():
+		o.State = controlplane.DeliveryDelivered
+		return o
+	case c.Lane == controlplane.LaneTest:
+		o.State = controlplane.DeliveryExhausted
+		return o
+	case a.Status == http.StatusGone:
+		o.State = controlplane.DeliveryGone
+		return o
+	}
+	now := e.now()
+	first := c.FirstAttemptAt
+	if first.IsZero() {
+		first = a.At
+	}
+	o.NextAt = now.Add(max(spread(retryDelay(a.Number), e.random), pause(a, now)))
+	if o.NextAt.Sub(first) > giveUpAfter {
+		o.State, o.NextAt = controlplane.DeliveryExhausted, time.Time{}
+	}
+	return o
+}
