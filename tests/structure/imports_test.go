@@ -97,7 +97,7 @@ func rules() []rule {
 		{
 			name:    "the portal goes through the domain",
 			binds:   under("portal"),
-			forbids: moduleExcept("portal", "controlplane", "controlplane/account"),
+			forbids: moduleExcept("portal", "portal/ui", "controlplane", "controlplane/account", "clients"),
 			direct:  true,
 			reason:  "a page that reads the store walks past authorisation and audit",
 		},
