@@ -115,6 +115,11 @@ func (s *Service) FinishEnrolment(ctx context.Context, token, code controlplane.
 	if !found {
 		return Ticket{}, nil, s.refuse(ctx, st.Account, from, controlplane.OpSecondFactorEnrol, stepCode)
 	}
+	return s.enrolled(ctx, st, n, done, seed.ID, step, from)
+}
+
+// enrolled makes the seed the account's, with new recovery codes.
+func (s *Service) enrolled(ctx context.Context, st Standing, n need, done counted, seedID string, step int64, from Origin) (Ticket, []controlplane.Secret, error) {
 	codes, hashes, err := newRecoveryCodes(s.random)
 	if err != nil {
 		return Ticket{}, nil, asError(err)
@@ -125,7 +130,7 @@ func (s *Service) FinishEnrolment(ctx context.Context, token, code controlplane.
 			return Ticket{}, err
 		}
 		a := st.Account
-		if err := errors.Join(done.refund(ctx, tx), tx.ConfirmSeed(ctx, a.ID, seed.ID, step), tx.ReplaceRecoveryCodes(ctx, a.ID, hashes)); err != nil {
+		if err := errors.Join(done.refund(ctx, tx), tx.ConfirmSeed(ctx, a.ID, seedID, step), tx.ReplaceRecoveryCodes(ctx, a.ID, hashes)); err != nil {
 			return Ticket{}, orNoEnrolment(err)
 		}
 		a.SecondFactor = true

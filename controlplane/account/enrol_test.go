@@ -256,8 +256,12 @@ func FuzzMatchStep(f *testing.F) {
 	f.Add("JBSWY3DPEHPK3PXP", "123456", int64(1_700_000_000))
 	f.Add("", " 1 2 3 4 5 6 ", int64(0))
 	f.Add("not base32!", "12345\xff", int64(-1))
-	f.Fuzz(func(_ *testing.T, seed, code string, at int64) {
-		_, _, _ = matchStep(secret(seed), secret(code), time.Unix(at, 0)) // must not panic
+	f.Fuzz(func(t *testing.T, seed, code string, at int64) {
+		now := time.Unix(at, 0)
+		step, found, err := matchStep(secret(seed), secret(code), now)
+		if found && (err != nil || step < stepAt(now)-1 || step > stepAt(now)+1) {
+			t.Fatalf("the code belongs to step %d, far from %d", step, stepAt(now))
+		}
 	})
 }
 

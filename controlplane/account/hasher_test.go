@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -213,6 +214,30 @@ func TestDummyVerifyDerivesAtThePresentCost(t *testing.T) {
 	if errDummy != nil || errReal != nil || len(costs) != 2 || costs[0] != costs[1] {
 		t.Fatalf("dummy and real differ: %v, %v, %v", costs, errDummy, errReal)
 	}
+}
+
+// BenchmarkFlood reports the peak of the heap while 200 people sign in at once.
+func BenchmarkFlood(b *testing.B) {
+	h := NewHasher(HasherConfig{Slots: MaxSlots, Wait: time.Minute})
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	var peak uint64
+	for b.Loop() {
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		for range 200 {
+			all.Go(func() {
+				if err := h.DummyVerify(b.Context(), secret("correct horse battery staple")); err != nil {
+					b.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				metrics.Read(sample)
+				peak = max(peak, sample[0].Value.Uint64())
+			})
+		}
+		all.Wait()
+	}
+	b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
 }
 
 func BenchmarkVerify(b *testing.B) {

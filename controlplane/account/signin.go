@@ -38,7 +38,7 @@ type attempt struct {
 // all reasons; CodeLimit with RetryAfter when there were too many attempts;
 // CodeUnavailable when there is no slot for the hash.
 func (s *Service) SignIn(ctx context.Context, in Credentials, from Origin) (Ticket, error) {
-	username := controlplane.NormalizeUsername(in.Username)
+	username := nameOf(in.Username)
 	try, err := s.countSignIn(ctx, username, in.Device, from)
 	if err != nil {
 		return Ticket{}, err
@@ -57,6 +57,10 @@ func (s *Service) SignIn(ctx context.Context, in Credentials, from Origin) (Tick
 	}
 	return t, err
 }
+
+// nameOf is the one form of a name, for the look-up and the throttle alike. What no
+// name can hold, and a database might choke on, is taken out.
+func nameOf(text string) string { return controlplane.CleanText(controlplane.NormalizeUsername(text)) }
 
 // errChanged: the account is no longer what was checked.
 var errChanged = errors.New("the account was changed meanwhile")
