@@ -6,7 +6,10 @@
 // [controlplane.Service]. It refuses inline scripts and styles, requests to third
 // parties, and secrets in redirects, cookies or logs. It does not know Caddy.
 //
-// A page is five things: one row of the route table (routes.go), a handler that
-// returns an error, a typed page struct, a template in ui/html/pages named after
-// the view, and its texts in ui/text/en.json and ui/text/th.json.
+// A page is five things: one row of the route table (routes.go,
+// routes_merchant.go), a handler that returns an error, a typed page struct, a
+// template in ui/html/pages named after the view, and its texts in every language
+// of ui/text, "<view>.title" among them. A path with an {id} also needs a line in
+// the tests' site.idOf. Mux, rules, navigation, "Roles" and the tests' matrix
+// follow from the row.
 package portal

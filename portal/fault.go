@@ -110,13 +110,18 @@ func (x *exchange) fail(err error) {
 			page.Detail = e.Message
 		}
 	}
-	if h.retryAfter > 0 {
-		x.w.Header().Set("Retry-After", strconv.Itoa(int(max(h.retryAfter, time.Second)/time.Second)))
-	}
+	x.retryAfter(h.retryAfter)
 	if err := x.render(h.status, "error", page); err != nil {
 		x.cause = fmt.Errorf("%w; and then the error page: %w", x.cause, err)
 		x.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		http.Error(x.w, "Internal error. Request id: "+x.requestID, http.StatusInternalServerError)
+	}
+}
+
+// retryAfter says when to come back, in whole seconds.
+func (x *exchange) retryAfter(d time.Duration) {
+	if d > 0 {
+		x.w.Header().Set("Retry-After", strconv.Itoa(int(max(d, time.Second)/time.Second)))
 	}
 }
 

@@ -25,7 +25,7 @@ func (p *portal) serve(w http.ResponseWriter, r *http.Request, route *Route, all
 	defer x.recoverPanic()
 
 	setSecurityHeaders(w.Header())
-	r.Body = http.MaxBytesReader(x.w, r.Body, maxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	x.prefs = parsePreferences(x.cookie(preferencesCookie).Reveal())
 	x.lang = p.texts.choose(x.prefs.Language, r.Header.Get("Accept-Language"))
 	if err := x.dispatch(allow); err != nil {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -164,12 +163,6 @@ func (x *exchange) explainRefusal(wrong string, err error) (status int, text str
 		return http.StatusTooManyRequests, text, err == nil
 	}
 	return 0, "", false
-}
-
-func (x *exchange) retryAfter(d time.Duration) {
-	if d > 0 {
-		x.w.Header().Set("Retry-After", strconv.Itoa(int(max(d, time.Second)/time.Second)))
-	}
 }
 
 // submitLogout ends the session and has the browser forget what it kept of ours.
