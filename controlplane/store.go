@@ -37,6 +37,7 @@ type Tx interface {
 	SnapshotTx
 	WebhookTx
 	AccountTx
+	OutboxTx
 
 	// BumpRevision increments the revision that gateways follow and returns it.
 	BumpRevision(ctx context.Context) (int64, error)

@@ -80,6 +80,7 @@ func notByMerchant() map[string]string {
 		"sqlSnapshotMerchantsAfter": "gateways serve every merchant",
 		"sqlSnapshotKeys":           "gateways serve every merchant",
 		"sqlSnapshotKeysAfter":      "gateways serve every merchant",
+		"sqlKeysStopping":           "every merchant is reminded",
 	}
 }
 

@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) controlplane.Store) {
 		{"allowlist", allowlistContract()},
 		{"allowlist requests", allowlistRequestContract()},
 		{"audit", auditContract()},
+		{"outbox", outboxContract()},
 		{"keyring", keyringContract()},
 		{"snapshot", snapshotContract()},
 		{"transactions", transactionContract()},
