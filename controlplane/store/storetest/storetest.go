@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) controlplane.Store) {
 		{"audit", auditContract()},
 		{"outbox", outboxContract()},
 		{"keyring", keyringContract()},
+		{"accounts", accountContract()},
 		{"snapshot", snapshotContract()},
 		{"transactions", transactionContract()},
 		{"concurrency", concurrencyContract()},
