@@ -22,9 +22,16 @@ import (
 // signFlags are what "sign" is asked for.
 type signFlags struct {
 	key, secretFile, data, dataFile string
+	scheme                          string
 	headers                         []string
 	curl                            bool
 }
+
+// The values of --scheme.
+const (
+	schemeUNK1     = "unk1"
+	schemeStandard = "rfc9421"
+)
 
 func signCommand() *cobra.Command {
 	var f signFlags
@@ -37,15 +44,20 @@ neither server nor configuration.
 The secret is read from a file, or from standard input with "-": on the command
 line it would be in the history of the shell and visible to other users.
 
+The gateway accepts two schemes, with the same secret: the four X-Unk-* headers
+(unk1), and HTTP Message Signatures with Content-Digest (rfc9421).
+
 A signature can be used once, and within five minutes. The body must be sent as
 it was signed, byte for byte: --data text, --data @file, or --data-file file.
 Unlike curl's, --data @file keeps line breaks.`,
 		Example: `  $ caddy merchants sign --key unk_test_… --secret-file secret GET https://api.example.com/v1/balance
-  $ caddy merchants sign --key unk_test_… --secret-file - --curl -d '{"amount":100}' POST https://api.example.com/v1/payments < secret`,
+  $ caddy merchants sign --key unk_test_… --secret-file - --curl -d '{"amount":100}' POST https://api.example.com/v1/payments < secret
+  $ caddy merchants sign --key unk_test_… --secret-file secret --scheme rfc9421 -d '{"amount":100}' POST https://api.example.com/v1/payments`,
 		Args: signArguments,
 	}
 	cmd.Flags().StringVarP(&f.key, "key", "k", "", "Id of the key (unk_live_… or unk_test_…)")
 	cmd.Flags().StringVar(&f.secretFile, "secret-file", "", `File with the secret of the key, or "-" for standard input`)
+	cmd.Flags().StringVar(&f.scheme, "scheme", schemeUNK1, "unk1, or rfc9421")
 	cmd.Flags().StringVarP(&f.data, "data", "d", "", `Body, or "@file" to read it from a file, "@-" from standard input`)
 	cmd.Flags().StringVar(&f.dataFile, "data-file", "", "File to read the body from")
 	cmd.Flags().StringArrayVarP(&f.headers, "header", "H", nil, `Another header of the request, such as "Host: api.example.com"; may be repeated`)
@@ -81,12 +93,20 @@ type signedRequest struct {
 }
 
 func showSigned(p *printer, out signedRequest) {
-	for _, name := range []string{signature.HeaderKey, signature.HeaderTimestamp, signature.HeaderNonce, signature.HeaderSignature} {
-		p.row(name + ": " + out.Headers[name])
+	for _, name := range []string{
+		signature.HeaderKey, signature.HeaderTimestamp, signature.HeaderNonce, signature.HeaderSignature,
+		"Content-Digest", "Signature-Input", "Signature",
+	} {
+		if value := out.Headers[name]; value != "" {
+			p.row(name + ": " + value)
+		}
 	}
 }
 
 func (s *session) sign(f signFlags) (out signedRequest, err error) {
+	if f.scheme != schemeUNK1 && f.scheme != schemeStandard {
+		return out, fmt.Errorf("--scheme %q is neither %s nor %s", f.scheme, schemeUNK1, schemeStandard)
+	}
 	if f.data != "" && f.dataFile != "" {
 		return out, errors.New("give the body with --data or with --data-file, not both")
 	}
@@ -114,7 +134,11 @@ func (s *session) sign(f signFlags) (out signedRequest, err error) {
 		return out, err
 	}
 	hash := sha256.Sum256(body.bytes)
-	if err := signer.Sign(req, hash, time.Now(), nonce); err != nil {
+	sign := signer.Sign
+	if f.scheme == schemeStandard {
+		sign = signer.SignRFC9421
+	}
+	if err := sign(req, hash, time.Now(), nonce); err != nil {
 		return out, err
 	}
 	return signed(req, body, hash)
@@ -180,7 +204,7 @@ func addHeader(req *http.Request, line string) error {
 	switch {
 	case !found || name == "" || value == "" || strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' }):
 		return fmt.Errorf("--header %q is not of the form \"Name: value\"", line)
-	case strings.HasPrefix(name, "X-Unk-"):
+	case strings.HasPrefix(name, "X-Unk-") || name == "Signature" || name == "Signature-Input" || name == "Content-Digest":
 		return fmt.Errorf("--header %s: the headers of the signature are made here", name)
 	case name == "Host":
 		req.Host = value

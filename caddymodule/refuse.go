@@ -28,6 +28,9 @@ func refuse(w http.ResponseWriter, r *http.Request, d *decision, refusal *gate.R
 	if scheme := refusal.WWWAuthenticate(); scheme != "" {
 		header.Set("WWW-Authenticate", scheme)
 	}
+	if accepted := refusal.AcceptSignature(); accepted != "" {
+		header.Set("Accept-Signature", accepted)
+	}
 	if seconds := refusal.RetryAfterSeconds(); seconds > 0 {
 		header.Set("Retry-After", strconv.FormatInt(seconds, 10))
 	}

@@ -85,6 +85,7 @@ type Admission struct {
 	snapshot    *controlplane.Snapshot
 	credential  controlplane.Credential
 	rawHost     string
+	rawInput    string
 	facts       Facts
 	// dead says why the key does not work. Its request goes on to the MAC all the
 	// same, because only who holds the secret is told why.

@@ -48,7 +48,11 @@ func nearMisses() []nearMiss {
 
 // explain returns the first near miss, or the zero hint.
 func (t *attempt) explain() hint {
-	for _, m := range nearMisses() {
+	misses := nearMisses()
+	if t.credentials.Scheme == signature.RFC9421 {
+		misses = append(misses, standardMisses()...)
+	}
+	for _, m := range misses {
 		if m.made(t) {
 			return m.hint
 		}
@@ -125,6 +129,10 @@ func pathDecoded(t *attempt) bool {
 	plain, err := url.PathUnescape(path)
 	if err != nil {
 		return false
+	}
+	// RFC 9421 has the path on a line of its own, and a target holds no "é".
+	if t.fitsLine("@path", func(string) string { return plain }) {
+		return true
 	}
 	whole := plain
 	if found {
@@ -206,20 +214,11 @@ func hashEncoding(t *attempt) bool {
 	if t.credentials.Scheme != signature.UNK1 {
 		return false
 	}
-	text, err := t.credentials.AppendStringToSign(nil, &t.request)
-	if err != nil {
-		return false
-	}
 	sum := t.request.Body.SHA256[:]
-	head := slices.Clip(text[:len(text)-hex.EncodedLen(len(sum))])
-	for _, line := range []string{
+	head := t.text[:len(t.text)-hex.EncodedLen(len(sum))]
+	return slices.ContainsFunc([]string{
 		strings.ToUpper(hex.EncodeToString(sum)), base64.StdEncoding.EncodeToString(sum), base64.RawURLEncoding.EncodeToString(sum),
-	} {
-		if t.credential.MAC().VerifyBytes(append(head, line...), t.credentials.MAC) {
-			return true
-		}
-	}
-	return false
+	}, func(line string) bool { return t.fitsText(head + line) })
 }
 
 // secretForms are the texts that people decode: the secret, and what follows its
@@ -281,15 +280,21 @@ func jsonCompact(t *attempt) bool {
 	return len(t.raw) > 0 && json.Compact(&out, t.raw) == nil && t.fitsBody(out.Bytes())
 }
 
-// syntaxHint names a well-known mistake in a header of UNK1 that refuses a request
-// before its signature is looked at; empty for none. It looks at the syntax only,
-// so the answer is the same for every key.
+// syntaxHint names a well-known mistake in a header that refuses a request before
+// its signature is looked at; empty for none. It looks at the syntax only, so the
+// answer is the same for every key.
 func syntaxHint(header, value string) string {
 	switch header {
 	case signature.HeaderTimestamp:
 		return timestampHint(value)
 	case signature.HeaderSignature:
 		return macHint(value)
+	case "Signature-Input":
+		return inputHint(value)
+	case "Signature":
+		return bytesHint("signature", value)
+	case "Content-Digest":
+		return bytesHint("digest", value)
 	}
 	return ""
 }

@@ -45,6 +45,15 @@ func (r *Refusal) WWWAuthenticate() string {
 	return ""
 }
 
+// AcceptSignature is the value of that header, RFC 9421 §5.1: to a request without
+// any credentials it says what a signature has to cover. Empty for other refusals.
+func (r *Refusal) AcceptSignature() string {
+	if r.Code == AuthRequired {
+		return signature.AcceptSignature
+	}
+	return ""
+}
+
 // RetryAfterSeconds is the value of Retry-After, 0 for none.
 func (r *Refusal) RetryAfterSeconds() int64 { return int64(math.Ceil(r.RetryAfter.Seconds())) }
 

@@ -50,6 +50,9 @@ func (r *Request) shape(a *Admission) *Refusal {
 	if a.credentials, err = signature.Parse(r.Header); err != nil {
 		return r.malformed(err, f)
 	}
+	if a.credentials.Scheme == signature.RFC9421 {
+		a.rawInput = r.Header["Signature-Input"][0] // Parse demands it once
+	}
 	if header := r.nominated(); header != "" {
 		return ambiguous(f, header, "nominated",
 			header+" names a header that the gateway depends on, so that a proxy would remove it. Send "+header+" without that name.")

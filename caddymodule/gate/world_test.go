@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -190,7 +191,7 @@ func (w *world) signedAs(keyID string, sign func(*signature.Message), change ...
 }
 
 func bodyOf(raw []byte) signature.Body {
-	return signature.Body{Length: int64(len(raw)), SHA256: sha256.Sum256(raw)}
+	return signature.Body{Length: int64(len(raw)), SHA256: sha256.Sum256(raw), SHA512: sha512.Sum512(raw)}
 }
 
 // pass sends c through both steps.

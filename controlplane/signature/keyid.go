@@ -1,5 +1,7 @@
 package signature
 
+import "strings"
+
 // Environment is what a key may reach: real money or none.
 type Environment string
 
@@ -48,12 +50,18 @@ const (
 	nonceMax = 64
 )
 
-func validNonce(s string) bool {
+func validNonce(s string) bool { return nonceOf(s, "-_") }
+
+// validStandardNonce also accepts the other letters of base64: libraries for
+// RFC 9421 make nonces in base64 and do not let their users choose.
+func validStandardNonce(s string) bool { return nonceOf(s, "-_+/=") }
+
+func nonceOf(s, punctuation string) bool {
 	if len(s) < nonceMin || len(s) > nonceMax {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; !alphanumeric(c) && c != '-' && c != '_' {
+		if c := s[i]; !alphanumeric(c) && strings.IndexByte(punctuation, c) < 0 {
 			return false
 		}
 	}

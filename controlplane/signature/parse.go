@@ -43,7 +43,7 @@ func (c *Credentials) parseValues(signature string) error {
 		return timestampInvalid(HeaderTimestamp, HeaderTimestamp, c.Timestamp)
 	}
 	if !validNonce(c.Nonce) {
-		return malformed(HeaderNonce, ReasonSyntax, nonceMessage(HeaderNonce))
+		return malformed(HeaderNonce, ReasonSyntax, nonceMessage(HeaderNonce, "- and _"))
 	}
 	if c.MAC, ok = parseMAC(signature); !ok {
 		return malformed(HeaderSignature, ReasonSyntax, macMessage(signature))
@@ -66,8 +66,8 @@ func keyIDMessage(field, value string) string {
 	return message + "."
 }
 
-func nonceMessage(field string) string {
-	return field + " must have 16 to 64 characters of A-Z, a-z, 0-9, - and _. Send a fresh random one with every request."
+func nonceMessage(field, punctuation string) string {
+	return field + " must have 16 to 64 characters of A-Z, a-z, 0-9, " + punctuation + ". Send a fresh random one with every request."
 }
 
 // parseMAC reads v1= and 64 lower-case hex digits. One spelling only, so that

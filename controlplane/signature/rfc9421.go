@@ -59,8 +59,8 @@ func (c *Credentials) takeParams(in *input) error {
 	if c.Nonce, ok = in.text("nonce"); !ok {
 		return paramMissing("nonce")
 	}
-	if !validNonce(c.Nonce) {
-		return inputError(ReasonSyntax, nonceMessage("nonce"))
+	if !validStandardNonce(c.Nonce) {
+		return inputError(ReasonSyntax, nonceMessage("nonce", "-, _, +, / and ="))
 	}
 	return c.takeTimes(in)
 }

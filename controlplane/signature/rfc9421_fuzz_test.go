@@ -105,7 +105,7 @@ func goodComponents(items []httpsfv.Item) bool {
 }
 
 var (
-	nonceSyntax = regexp.MustCompile(`\A[A-Za-z0-9_-]{16,64}\z`)
+	nonceSyntax = regexp.MustCompile(`\A[A-Za-z0-9_+/=-]{16,64}\z`)
 	keyIDSyntax = regexp.MustCompile(`\Aunk_(live|test)_[0-9A-Za-z]{22}\z`)
 )
 

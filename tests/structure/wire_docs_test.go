@@ -1,6 +1,9 @@
 package structure
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -59,6 +62,50 @@ func TestWorkedExampleIsTheVector(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("docs/signing.md: want %q, of the case %s in %s", want, first.Name, folder)
 		}
+	}
+}
+
+func TestWorkedExampleOfRFC9421IsTheVector(t *testing.T) {
+	var vectors struct {
+		Cases []struct {
+			Headers        map[string]string
+			SignatureInput string `json:"signature_input"`
+			Signature      string
+			SignatureBase  string `json:"signature_base"`
+		}
+	}
+	const file = "controlplane/signature/testdata/rfc9421.json"
+	if err := json.Unmarshal([]byte(read(t, file)), &vectors); err != nil {
+		t.Fatal(err)
+	}
+	page, profile := read(t, "docs/signing.md"), vectors.Cases[1]
+	for _, want := range []string{
+		"```\n" + profile.SignatureBase + "\n```", "Content-Digest: " + profile.Headers["Content-Digest"] + "\n",
+		"Signature-Input: " + profile.SignatureInput + "\n", "Signature: " + profile.Signature + "\n",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("docs/signing.md: want %q, of %s", want, file)
+		}
+	}
+}
+
+func TestWorkedExampleOfWebhooksIsSigned(t *testing.T) {
+	page := read(t, "docs/webhooks.md")
+	find := func(pattern string) string {
+		m := regexp.MustCompile(pattern).FindStringSubmatch(page)
+		if m == nil {
+			t.Fatalf("docs/webhooks.md has nothing like %s", pattern)
+		}
+		return m[1]
+	}
+	key, err := base64.StdEncoding.DecodeString(find("`whsec_([^`]+)`: make it a test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(find(`(?m)^webhook-id: (.*)$`) + "." + find(`(?m)^webhook-timestamp: (.*)$`) + "." + find(`(?m)^(\{"type":.*\})$`)))
+	if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); find(`(?m)^webhook-signature: (.*)$`) != want {
+		t.Errorf("docs/webhooks.md: the example's signature should be %s", want)
 	}
 }
 
