@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 
 // accountContract is what sign-in needs of a store.
 func accountContract() []contract {
-	return append(append(sessionContract(), factorContract()...), counterContract()...)
+	return slices.Concat(staffContract(), sessionContract(), sessionUseContract(), seedContract(), sealedSeedContract(),
+		recoveryContract(), throttleContract(), deviceContract(), signInContract())
 }
 
 func fullSession(account string, n int) controlplane.Session {
@@ -36,7 +38,7 @@ func sessions(k *kit, account string) []controlplane.Session {
 	})
 }
 
-func sessionContract() []contract {
+func staffContract() []contract {
 	return []contract{
 		{"staff come back by id and by name, and change", func(k *kit) {
 			s := fullStaff()
@@ -59,6 +61,11 @@ func sessionContract() []contract {
 				return tx.StaffByUsername(ctx, "x")
 			})
 		}},
+	}
+}
+
+func sessionContract() []contract {
+	return []contract{
 		{"every field of a session comes back", func(k *kit) {
 			s := k.session(fullSession("usr_1", 1))
 			same(k, read(k, func(ctx context.Context, tx controlplane.Tx) (controlplane.Session, error) {
@@ -83,6 +90,11 @@ func sessionContract() []contract {
 			same(k, sessions(k, "usr_1"), nil)
 			same(k, sessions(k, "usr_2"), []controlplane.Session{other})
 		}},
+	}
+}
+
+func sessionUseContract() []contract {
+	return []contract{
 		{"tries are counted one by one", func(k *kit) {
 			s := k.session(fullSession("usr_1", 1))
 			seen := k.atOnce(20, func(ctx context.Context, tx controlplane.Tx) (int, error) { return tx.CountTry(ctx, s.ID) })
@@ -187,7 +199,7 @@ func (k *kit) confirmedSeed(account string, n int, step int64) controlplane.TOTP
 	return s
 }
 
-func factorContract() []contract {
+func seedContract() []contract {
 	return []contract{
 		{"a pending seed leaves the confirmed one alone until it takes its place", func(k *kit) {
 			live := k.confirmedSeed("usr_1", 1, 10)
@@ -233,6 +245,11 @@ func factorContract() []contract {
 				k.Error("a pending seed spends steps")
 			}
 		}},
+	}
+}
+
+func sealedSeedContract() []contract {
+	return []contract{
 		{"sealed seeds are found and replaced for re-encryption", func(k *kit) {
 			k.confirmedSeed("usr_1", 1, 10)
 			rows := read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.SealedRow, error) {
@@ -255,6 +272,11 @@ func factorContract() []contract {
 				k.Errorf("the seed is %v", now.Sealed)
 			}
 		}},
+	}
+}
+
+func recoveryContract() []contract {
+	return []contract{
 		{"a recovery code is its account's and works once", func(k *kit) {
 			codes := func(account string, first byte) {
 				k.must(func(ctx context.Context, tx controlplane.Tx) error {
@@ -308,7 +330,7 @@ func read2[T any](k *kit, fn func(ctx context.Context, tx controlplane.Tx) (T, e
 	return out
 }
 
-func counterContract() []contract {
+func throttleContract() []contract {
 	return []contract{
 		{"attempts at once each get a number of their own", func(k *kit) {
 			seen := k.atOnce(50, func(ctx context.Context, tx controlplane.Tx) (int, error) {
@@ -347,6 +369,11 @@ func counterContract() []contract {
 			})
 			same(k, count("a", 64).Count, 2)
 		}},
+	}
+}
+
+func deviceContract() []contract {
+	return []contract{
 		{"a device is known to its account", func(k *kit) {
 			d := controlplane.Device{AccountID: "usr_1", TokenHash: [32]byte{1}, CreatedAt: At(1), LastSeenAt: At(1), IP: netip.MustParseAddr("192.0.2.1"), UserAgent: "Firefox"}
 			put := func(d controlplane.Device) {
@@ -377,6 +404,11 @@ func counterContract() []contract {
 			k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.DeleteDevices(ctx, "usr_1") })
 			missing(k, get)
 		}},
+	}
+}
+
+func signInContract() []contract {
+	return []contract{
 		{"sign-ins are listed newest first, and the old deleted", func(k *kit) {
 			var all []controlplane.SignIn
 			for n := range 4 {
