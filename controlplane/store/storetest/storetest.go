@@ -33,6 +33,8 @@ func Run(t *testing.T, open func(t *testing.T) controlplane.Store) {
 		{"keyring", keyringContract()},
 		{"accounts", accountContract()},
 		{"snapshot", snapshotContract()},
+		{"webhooks", webhookContract()},
+		{"leases", leaseContract()},
 		{"transactions", transactionContract()},
 		{"concurrency", concurrencyContract()},
 	} {

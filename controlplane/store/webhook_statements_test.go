@@ -1,0 +1,111 @@
+package store
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// webhooksNotByMerchant are the statements on webhooks whose WHERE names no
+// merchant.
+func webhooksNotByMerchant() map[string]string {
+	const (
+		engine    = "the delivery engine serves every merchant, and reaches deliveries by the rows that it claimed"
+		retention = "what is old goes, whosever it is"
+	)
+	return map[string]string{
+		"sqlEndpointByRow":         engine,
+		"sqlEndpointSecretsByRow":  engine,
+		"sqlClaimable":             engine,
+		"sqlClaimableOldest":       engine,
+		"sqlClaim":                 engine,
+		"sqlNextDue":               engine,
+		"sqlFinishAttempt":         engine,
+		"sqlReleaseDelivery":       engine,
+		"sqlRecoverDeliveries":     engine,
+		"sqlBacklogs":              engine,
+		"sqlHoldPending":           engine,
+		"sqlCancelPending":         engine,
+		"sqlCancelHeld":            engine,
+		"sqlUnhealthy":             engine,
+		"sqlRunningReplays":        engine,
+		"sqlNewestDeliveryRow":     "it tells how many rows there are, and nothing about them",
+		"sqlDeliveryCreatedFrom":   "it tells which row was the first at a moment, and nothing about it",
+		"sqlEventByKey":            "one key, one event, whichever merchant a caller's mistake names; only the id comes back",
+		"sqlSealedEndpointSecrets": "re-encryption reaches every merchant",
+		"sqlPurgeBodies":           retention,
+		"sqlPurgeAttempts":         retention,
+		"sqlOldestEvents":          retention,
+		"sqlPurgeDeliveries":       retention,
+		"sqlPurgeEvent":            retention,
+		"sqlPurgeHealth":           retention,
+		"sqlPurgeReplays":          retention,
+	}
+}
+
+// The statements that run all the time must find their rows by an index and need
+// no sorting, however many rows there are.
+func TestHotStatementsUseTheirIndexes(t *testing.T) {
+	db := openTest(t)
+	texts := statements(t)
+	// Sorting what one event or one merchant has is nothing.
+	fewRows := map[string]bool{"sqlDeliveriesOfEvent": true, "sqlNewestDelivery": true, "sqlEndpoints": true, "sqlEndpointSecretsByRow": true}
+	placeholder := regexp.MustCompile(`\$\d+`)
+	for name, index := range map[string]string{
+		"sqlClaimable":             "deliveries_due",
+		"sqlClaimableOldest":       "deliveries_oldest",
+		"sqlNextDue":               "deliveries_due",
+		"sqlHoldPending":           "deliveries_",
+		"sqlCancelPending":         "deliveries_",
+		"sqlCancelHeld":            "deliveries_stopped",
+		"sqlCountHeld":             "deliveries_stopped",
+		"sqlReplayCandidates":      "deliveries_stopped",
+		"sqlCountReplayCandidates": "deliveries_stopped",
+		"sqlRecoverDeliveries":     "deliveries_inflight",
+		"sqlDeliveries":            "deliveries_merchant",
+		"sqlDeliveriesOfEndpoint":  "deliveries_endpoint",
+		"sqlDeliveriesOfEvent":     "deliveries_event",
+		"sqlNewestDelivery":        "deliveries_event",
+		"sqlEndpoints":             "endpoints_merchant",
+		"sqlEndpointSecretsByRow":  "endpoint_secrets_endpoint",
+		"sqlAttempts":              "attempts_delivery",
+		"sqlPurgeBodies":           "attempts_with_body",
+		"sqlPurgeDeliveries":       "deliveries_event",
+		"sqlPurgeEvent":            "deliveries_event",
+	} {
+		if texts[name] == "" {
+			t.Fatalf("there is no %s", name)
+		}
+		args := make([]any, len(uniq(placeholder.FindAllString(texts[name], -1))))
+		rows, err := db.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+texts[name], args...)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var plan []string
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			plan = append(plan, detail)
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(plan, "; ")
+		scan := regexp.MustCompile(`SCAN (\w+)( USING INDEX attempts_with_body)?(;|$)`).FindStringSubmatch(text)
+		sorts := strings.Contains(text, "TEMP B-TREE") && !fewRows[name]
+		if !strings.Contains(text, index) || sorts || scan != nil && scan[2] == "" && scan[1] != "oldest" {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
+func uniq(all []string) map[string]bool {
+	seen := map[string]bool{}
+	for _, s := range all {
+		seen[s] = true
+	}
+	return seen
+}
