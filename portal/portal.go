@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"path"
 	"time"
 
@@ -47,7 +48,7 @@ type portal struct {
 	logger      *zap.Logger
 	clientIP    func(*http.Request) netip.Addr
 	requestID   func(*http.Request) string
-	testURL     string
+	testURL     *url.URL
 	mux         *http.ServeMux
 	crossOrigin *http.CrossOriginProtection
 	table       *table
@@ -66,10 +67,14 @@ func New(c Config) (http.Handler, error) {
 	}
 	p := &portal{
 		service: c.Service, accounts: c.Accounts, clock: c.Clock, random: c.Random, logger: c.Logger,
-		clientIP: c.ClientIP, requestID: c.RequestID, testURL: c.TestURL,
+		clientIP: c.ClientIP, requestID: c.RequestID,
 		mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), once: newOnceForms(c.Clock),
 	}
 	p.preset()
+	var err error
+	if p.testURL, err = gatewayURL(c.TestURL); err != nil {
+		return nil, err
+	}
 	files, err := fs.Sub(uiFiles, "ui")
 	if err != nil {
 		return nil, err

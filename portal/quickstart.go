@@ -2,8 +2,10 @@ package portal
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/unknownpay/merchant-gateway/clients"
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -40,6 +42,20 @@ const (
 	exampleKeyID  = "unk_test_…"
 )
 
+// gatewayURL refuses an address that the walk-through could not sign for.
+func gatewayURL(text string) (*url.URL, error) {
+	u, err := url.Parse(cmp.Or(text, exampleAPI))
+	if err != nil {
+		return nil, fmt.Errorf("address of the gateway: %w", err)
+	}
+	if (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) {
+		return nil, fmt.Errorf("address of the gateway: %q is not a scheme and a host such as %s", text, exampleAPI)
+	}
+	// The host is signed in lower case and without the default port.
+	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
+	return u, nil
+}
+
 func showQuickstart(x *exchange) error {
 	b, err := x.keyBook(controlplane.Test)
 	if err != nil {
@@ -47,16 +63,11 @@ func showQuickstart(x *exchange) error {
 	}
 	page := quickstartPage{
 		Key: b.active(controlplane.Test), KeysURL: x.table.byName["keys"].path(controlplane.Test), KeyID: exampleKeyID, Entries: len(b.allowlist),
-		URL: cmp.Or(x.testURL, exampleAPI) + exampleTarget, Target: exampleTarget,
+		URL: x.testURL.String() + exampleTarget, Host: x.testURL.Host, Target: exampleTarget,
 	}
 	if page.Key != nil {
 		page.KeyID = page.Key.ID
 	}
-	u, err := url.Parse(page.URL)
-	if err != nil {
-		return err
-	}
-	page.Host = u.Host
 	if err := page.choose(x.query("language"), x.r.URL.Path); err != nil {
 		return err
 	}

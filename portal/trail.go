@@ -67,13 +67,26 @@ func outcomes() []controlplane.Outcome {
 	return []controlplane.Outcome{controlplane.OutcomeOK, controlplane.OutcomeDenied, controlplane.OutcomeFailed}
 }
 
+// auditedOperations are those that the trail of a merchant can hold: changes, and
+// what people do to their own account. Reads are not written down.
+func auditedOperations() (out []controlplane.Operation) {
+	for _, p := range controlplane.Permissions() {
+		if p.Changes {
+			out = append(out, p.Operation)
+		}
+	}
+	return append(out,
+		controlplane.OpSignIn, controlplane.OpSignOut, controlplane.OpLockout, controlplane.OpSudo, controlplane.OpPasswordChange,
+		controlplane.OpSecondFactorBegin, controlplane.OpSecondFactorEnrol, controlplane.OpSecondFactorRemove,
+		controlplane.OpRecoveryCodes, controlplane.OpSessionRevoke)
+}
+
 // auditForm holds the filters as they were asked for.
 func (x *exchange) auditForm() form {
 	operation := field{Name: "operation", Label: "field.operation", Options: []option{{"", "audit.any", true}}}
-	for _, p := range controlplane.Permissions() {
-		key := "operation." + string(p.Operation)
-		if _, err := x.text(key); err == nil && p.Changes { // reads are not written down
-			operation.Options = append(operation.Options, option{string(p.Operation), key, x.query("operation") == string(p.Operation)})
+	for _, op := range auditedOperations() {
+		if key := "operation." + string(op); x.lang.texts[key] != "" {
+			operation.Options = append(operation.Options, option{string(op), key, x.query("operation") == string(op)})
 		}
 	}
 	outcome := field{Name: "outcome", Label: "field.outcome", Options: []option{{"", "audit.any", true}}}

@@ -99,7 +99,7 @@ func rules() []rule {
 			binds:   under("portal"),
 			forbids: moduleExcept("portal", "portal/ui", "controlplane", "controlplane/account", "clients"),
 			direct:  true,
-			reason:  "a page that reads the store walks past authorisation and audit",
+			reason:  "a page that reads the store walks past authorisation and audit; the samples for merchants are shown as they are tested",
 		},
 		{
 			name:    "zap stays in caddymodule, portal and delivery",
