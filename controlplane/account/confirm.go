@@ -17,13 +17,20 @@ func (s *Service) Confirm(ctx context.Context, token, password, code controlplan
 	if err != nil {
 		return Ticket{}, err
 	}
-	done, err := s.countProof(ctx, st, from, stepConfirm, st.Account.SecondFactor)
+	done, err := s.provePassword(ctx, st, password, from, controlplane.OpSudo, stepConfirm)
 	if err != nil {
 		return Ticket{}, err
 	}
-	use, err := s.proof(ctx, st.Account, password, code)
-	if err != nil {
-		return Ticket{}, errors.Join(err, s.takeBack(ctx, done))
+	use := spend(func(context.Context, controlplane.Tx) (bool, error) { return true, nil })
+	if st.Account.SecondFactor { // counted and looked at only now: a guesser of passwords must not spend the owner's codes
+		more, err := s.countFactor(ctx, st, from, stepConfirm)
+		if err != nil {
+			return Ticket{}, err
+		}
+		done = append(done, more...)
+		if use, err = s.codeSpender(ctx, st.Account, code); err != nil {
+			return Ticket{}, err
+		}
 	}
 	t, err := inTx(ctx, s, func(tx controlplane.Tx) (Ticket, error) { return s.confirmed(ctx, tx, st, n, use, done, from) })
 	if errors.Is(err, errNotSpent) {
@@ -32,8 +39,23 @@ func (s *Service) Confirm(ctx context.Context, token, password, code controlplan
 	return t, err
 }
 
-// countProof counts a password, and a code beside it, of somebody signed in.
-func (s *Service) countProof(ctx context.Context, st Standing, from Origin, step string, code bool) (counted, error) {
+// provePassword counts and checks the password of somebody signed in.
+func (s *Service) provePassword(ctx context.Context, st Standing, password controlplane.Secret, from Origin, op controlplane.Operation, step string) (counted, error) {
+	done, err := s.countPassword(ctx, st, from, step)
+	if err != nil {
+		return nil, err
+	}
+	right, _, err := s.verify(ctx, st.Account, password)
+	if err != nil {
+		return nil, errors.Join(err, s.takeBack(ctx, done))
+	}
+	if !right {
+		return nil, s.refuse(ctx, st.Account, from, op, step)
+	}
+	return done, nil
+}
+
+func (s *Service) countPassword(ctx context.Context, st Standing, from Origin, step string) (counted, error) {
 	type result struct {
 		done counted
 		full *full
@@ -42,13 +64,6 @@ func (s *Service) countProof(ctx context.Context, st Standing, from Origin, step
 		buckets, err := s.passwordBuckets(ctx, tx, st.Account, st.Account.Username, st.Session.DeviceHash, from)
 		if err != nil {
 			return r, err
-		}
-		if code {
-			more, err := factorBuckets(ctx, tx, st)
-			if err != nil {
-				return r, err
-			}
-			buckets = append(buckets, more...)
 		}
 		r.done, r.full, err = s.count(ctx, tx, st.Account, from, step, buckets)
 		return r, err
@@ -60,19 +75,6 @@ func (s *Service) countProof(ctx context.Context, st Standing, from Origin, step
 		return nil, r.full.error(s.now())
 	}
 	return r.done, nil
-}
-
-// proof checks a password, and a code only with a right one: somebody who guesses
-// must not spend the owner's codes.
-func (s *Service) proof(ctx context.Context, a Account, password, code controlplane.Secret) (spend, error) {
-	right, _, err := s.verify(ctx, a, password)
-	if err != nil {
-		return nil, err
-	}
-	if !right || !a.SecondFactor {
-		return func(context.Context, controlplane.Tx) (bool, error) { return right, nil }, nil
-	}
-	return s.codeSpender(ctx, a, code)
 }
 
 func (s *Service) confirmed(ctx context.Context, tx controlplane.Tx, st Standing, n need, use spend, done counted, from Origin) (Ticket, error) {

@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
@@ -25,7 +24,7 @@ func (s *Service) ChangePassword(ctx context.Context, token, present, next contr
 	if err := checkPassword(next.Reveal(), st.Account.about()); err != nil {
 		return Ticket{}, err
 	}
-	done, err := s.provePassword(ctx, st, present, from)
+	done, err := s.provePassword(ctx, st, present, from, controlplane.OpPasswordChange, stepPassword)
 	if err != nil {
 		return Ticket{}, err
 	}
@@ -37,22 +36,6 @@ func (s *Service) ChangePassword(ctx context.Context, token, present, next contr
 		return Ticket{}, asError(err)
 	}
 	return inTx(ctx, s, func(tx controlplane.Tx) (Ticket, error) { return s.passwordChanged(ctx, tx, st, n, hash, done, from) })
-}
-
-// provePassword checks the present password of somebody signed in.
-func (s *Service) provePassword(ctx context.Context, st Standing, present controlplane.Secret, from Origin) (counted, error) {
-	done, err := s.countProof(ctx, st, from, stepPassword, false)
-	if err != nil {
-		return nil, err
-	}
-	right, _, err := s.verify(ctx, st.Account, present)
-	if err != nil {
-		return nil, errors.Join(err, s.takeBack(ctx, done))
-	}
-	if !right {
-		return nil, s.refuse(ctx, st.Account, from, controlplane.OpPasswordChange, stepPassword)
-	}
-	return done, nil
 }
 
 // refuseFormer refuses the last four passwords.

@@ -89,6 +89,23 @@ func TestSudoNeedsBothFactorsAndNoRecoveryCode(t *testing.T) {
 	}
 }
 
+// Wrong passwords for sudo leave the counter of codes alone, or somebody at an open
+// browser could lock its owner out for a day.
+func TestWrongPasswordsDoNotUseUpTheCodes(t *testing.T) {
+	w := newWorld(t)
+	p := w.enrolled("ann")
+	for range 3 * codeByDevice().most / passwordByDevice().most {
+		p.step(controlplane.SessionPending2FA)(p.signIn(first))
+		p.step(controlplane.SessionActive)(p.showCode())
+		for range passwordByDevice().most {
+			wants(t, p.confirm(second, p.code().Reveal()), controlplane.CodeDenied)
+		}
+		w.clock.pass(passwordByDevice().window)
+	}
+	p.step(controlplane.SessionPending2FA)(p.signIn(first))
+	p.step(controlplane.SessionActive)(p.showCode())
+}
+
 func TestSudoIsThrottled(t *testing.T) {
 	w := newWorld(t)
 	p := w.settled("ann")
