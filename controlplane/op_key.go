@@ -30,8 +30,11 @@ func (s *Service) IssueKey(ctx context.Context, a Actor, in IssueKey) (IssuedKey
 		if errors.Is(err, ErrDuplicate) {
 			return issued, Errorf(CodeConflict, "there is an active %s key already; rotate it instead", in.Environment)
 		}
+		if err != nil {
+			return issued, err
+		}
 		rec.target, rec.diff = issued.Key.ID, map[string]Change{"environment": {To: in.Environment}}
-		return issued, err
+		return issued, s.notifyKey(ctx, tx, KeyNotice{KeyNoticeIssued, issued.Key, s.now()})
 	})
 }
 
@@ -68,10 +71,13 @@ func (s *Service) RotateKey(ctx context.Context, a Actor, in RotateKey) (IssuedK
 			return IssuedKey{}, err
 		}
 		issued, err := s.insertKey(ctx, tx, r.actor, in.MerchantID, in.Environment)
+		if err != nil {
+			return issued, err
+		}
 		issued.Replaced = &old
 		rec.target = issued.Key.ID
 		rec.diff = map[string]Change{"active_key": {From: old.ID, To: issued.Key.ID}, "old_key_stops": {To: old.RetireAt}}
-		return issued, err
+		return issued, s.notifyKey(ctx, tx, KeyNotice{KeyNoticeRotated, old, s.now()})
 	})
 }
 
@@ -135,9 +141,11 @@ func (s *Service) RetireKey(ctx context.Context, a Actor, in RetireKey) (APIKey,
 			}
 		}
 		was := k.State
-		k, err = s.retire(ctx, tx, k, in.After)
+		if k, err = s.retire(ctx, tx, k, in.After); err != nil {
+			return k, err
+		}
 		rec.target, rec.diff = k.ID, map[string]Change{"state": {From: was, To: k.State}, "stops": {To: k.RetireAt}}
-		return k, err
+		return k, s.notifyKey(ctx, tx, KeyNotice{KeyNoticeRetired, k, now})
 	})
 }
 

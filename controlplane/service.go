@@ -24,6 +24,7 @@ type Service struct {
 
 	dispatcher Dispatcher
 	checkURL   func(string) error
+	notifyKey  func(context.Context, Tx, KeyNotice) error
 
 	// rekeying is held while keys at rest are rotated: two rotations at once
 	// could each delete what the other has just sealed with.
@@ -57,6 +58,10 @@ type Parts struct {
 	// sending uses, with [CodeInvalid] on the field url. Nil: no endpoint can be
 	// saved on this node.
 	CheckURL func(url string) error
+
+	// NotifyKey tells a merchant's people of a change to a key, in its transaction.
+	// Nil: nobody is told.
+	NotifyKey func(ctx context.Context, tx Tx, n KeyNotice) error
 }
 
 // NewService puts the parts together.
@@ -74,9 +79,12 @@ func NewService(p Parts) (*Service, error) {
 	if p.Dispatcher == nil {
 		p.Dispatcher = noDispatcher{}
 	}
+	if p.NotifyKey == nil {
+		p.NotifyKey = func(context.Context, Tx, KeyNotice) error { return nil }
+	}
 	return &Service{
 		store: p.Store, sealer: p.Sealer, hasher: p.Hasher, clock: p.Clock, random: p.Random, rules: p.Rules, check: check,
-		dispatcher: p.Dispatcher, checkURL: p.CheckURL,
+		dispatcher: p.Dispatcher, checkURL: p.CheckURL, notifyKey: p.NotifyKey,
 	}, nil
 }
 

@@ -21,7 +21,9 @@ func outboxContract() []contract {
 		})
 	}
 	due := func(k *kit, at time.Time, limit int) []controlplane.Mail {
-		return read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.Mail, error) { return tx.DueMail(ctx, at, limit) })
+		return read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.Mail, error) {
+			return tx.DueMail(ctx, at, limit)
+		})
 	}
 	return []contract{
 		{"mail is due when its time has come, oldest first", func(k *kit) {

@@ -1,0 +1,97 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/account"
+)
+
+// Notify puts a notice about an account into the outbox, for the account's own
+// address. It fits [account.Parts.Notify].
+func Notify(ctx context.Context, tx controlplane.Tx, n account.Notice) error {
+	text, known := accountTexts()[n.Kind]
+	if !known {
+		return fmt.Errorf("outbox: no text for the notice %q", n.Kind)
+	}
+	facts := []string{n.Account.Username, moment(n.At), n.From.IP.String()}
+	id := fmt.Sprintf("%s:%s:%d", n.Kind, n.Account.ID, n.At.UnixMicro())
+	return add(ctx, tx, id, n.Account.Email, text, n.At, facts)
+}
+
+// NotifyKey tells the owners and admins of a merchant of a change to a key. It
+// fits [controlplane.Parts.NotifyKey].
+func NotifyKey(ctx context.Context, tx controlplane.Tx, n controlplane.KeyNotice) error {
+	text, known := keyTexts()[n.Kind]
+	if !known {
+		return fmt.Errorf("outbox: no text for the notice %q", n.Kind)
+	}
+	users, err := tx.Users(ctx, controlplane.UserFilter{MerchantID: n.Key.MerchantID, Page: controlplane.Page{Limit: 1000}})
+	if err != nil {
+		return err
+	}
+	facts := []string{n.Key.ID, moment(n.At), moment(n.Key.RetireAt)}
+	var errs []error
+	for _, u := range users {
+		if u.Disabled || u.Role != controlplane.RoleOwner && u.Role != controlplane.RoleAdmin {
+			continue
+		}
+		id := fmt.Sprintf("%s:%s:%s:%d", n.Kind, u.ID, n.Key.ID, n.Key.RetireAt.UnixMicro())
+		errs = append(errs, add(ctx, tx, id, u.Email, text, n.At, facts))
+	}
+	return errors.Join(errs...)
+}
+
+// stillUsed is how recently a key must have been used for its end to matter, and
+// reminder how long before its end people are told.
+const (
+	stillUsed = 24 * time.Hour
+	reminder  = 3 * time.Hour
+)
+
+// RemindOfStoppingKeys tells merchants of keys that are still in use and stop
+// within three hours. Each end is told once, however often this is called.
+func RemindOfStoppingKeys(ctx context.Context, s controlplane.Store, now time.Time) error {
+	return s.Update(ctx, func(tx controlplane.Tx) error {
+		keys, err := tx.KeysStopping(ctx, now, now.Add(reminder), now.Add(-stillUsed))
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if err := NotifyKey(ctx, tx, controlplane.KeyNotice{Kind: controlplane.KeyNoticeStopping, Key: k, At: now}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// add leaves out people without an address.
+func add(ctx context.Context, tx controlplane.Tx, id, to string, t text, at time.Time, facts []string) error {
+	if to == "" {
+		return nil
+	}
+	return tx.AddMail(ctx, controlplane.Mail{
+		ID: id, To: to, Subject: t.en[0] + " · " + t.th[0], Body: t.body(facts), CreatedAt: at, DueAt: at,
+	})
+}
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// text is a notice in both languages: the subject and the sentences. Nobody's
+// language is known where a notice is written, and the platform's merchants read
+// one of the two.
+type text struct{ en, th [2]string }
+
+// body fills {0}, {1}, {2} in.
+func (t text) body(facts []string) string {
+	var pairs []string
+	for i, f := range facts {
+		pairs = append(pairs, fmt.Sprintf("{%d}", i), f)
+	}
+	return strings.NewReplacer(pairs...).Replace(t.en[1] + "\n\n" + t.th[1] + "\n\n— UnknownPay\n")
+}

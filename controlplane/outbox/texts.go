@@ -1,0 +1,53 @@
+package outbox
+
+import (
+	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/controlplane/account"
+)
+
+const (
+	notYouEN = " If this was not you, tell our team at once."
+	notYouTH = " หากไม่ใช่คุณ โปรดแจ้งทีมงานของเราทันที"
+)
+
+// accountTexts: {0} username, {1} time, {2} address.
+func accountTexts() map[account.NoticeKind]text {
+	at, atTH := " (account {0}, {1}, from {2}).", " (บัญชี {0} เวลา {1} จาก {2})"
+	t := func(subject, sentence, subjectTH, sentenceTH string) text {
+		return text{[2]string{subject, sentence + at + notYouEN}, [2]string{subjectTH, sentenceTH + atTH + notYouTH}}
+	}
+	return map[account.NoticeKind]text{
+		account.NoticeNewDevice: t("Sign-in from a new device", "Your account was signed in to from a device that we have not seen before",
+			"มีการเข้าสู่ระบบจากอุปกรณ์ใหม่", "มีการเข้าสู่ระบบบัญชีของคุณจากอุปกรณ์ที่เราไม่เคยพบมาก่อน"),
+		account.NoticeLockout: t("Sign-in is paused", "There were too many wrong attempts to sign in to your account, so that sign-in is paused for a while",
+			"ระงับการเข้าสู่ระบบชั่วคราว", "มีการพยายามเข้าสู่ระบบผิดพลาดหลายครั้งเกินไป จึงระงับการเข้าสู่ระบบชั่วคราว"),
+		account.NoticePasswordChanged: t("Password changed", "The password of your account was changed",
+			"เปลี่ยนรหัสผ่านแล้ว", "รหัสผ่านของบัญชีของคุณถูกเปลี่ยน"),
+		account.NoticeSecondFactorAdded: t("Two-factor sign-in turned on", "Two-factor sign-in was turned on for your account",
+			"เปิดใช้การยืนยันตัวตนสองขั้นตอนแล้ว", "เปิดใช้การยืนยันตัวตนสองขั้นตอนสำหรับบัญชีของคุณแล้ว"),
+		account.NoticeSecondFactorRemoved: t("Two-factor sign-in turned off", "Two-factor sign-in was turned off for your account",
+			"ปิดการยืนยันตัวตนสองขั้นตอนแล้ว", "ปิดการยืนยันตัวตนสองขั้นตอนสำหรับบัญชีของคุณแล้ว"),
+		account.NoticeRecoveryCodeUsed: t("Recovery code used", "A recovery code was used to sign in to your account",
+			"มีการใช้รหัสกู้คืน", "มีการใช้รหัสกู้คืนเพื่อเข้าสู่ระบบบัญชีของคุณ"),
+		account.NoticeRecoveryCodesMade: t("New recovery codes", "New recovery codes were made for your account, and the old ones no longer work",
+			"สร้างรหัสกู้คืนใหม่แล้ว", "สร้างรหัสกู้คืนใหม่สำหรับบัญชีของคุณแล้ว รหัสเดิมใช้ไม่ได้อีกต่อไป"),
+	}
+}
+
+// keyTexts: {0} key id, {1} time, {2} when the key stops.
+func keyTexts() map[controlplane.KeyNoticeKind]text {
+	return map[controlplane.KeyNoticeKind]text{
+		controlplane.KeyNoticeIssued: {
+			[2]string{"API key issued", "The API key {0} was issued ({1})." + notYouEN},
+			[2]string{"ออกคีย์ API แล้ว", "ออกคีย์ API {0} แล้ว ({1})" + notYouTH}},
+		controlplane.KeyNoticeRotated: {
+			[2]string{"API key rotated", "The API key {0} was replaced ({1}). It works until {2}; use the new key from now on." + notYouEN},
+			[2]string{"เปลี่ยนคีย์ API แล้ว", "คีย์ API {0} ถูกแทนที่แล้ว ({1}) คีย์นี้ใช้ได้ถึง {2} โปรดใช้คีย์ใหม่ตั้งแต่บัดนี้" + notYouTH}},
+		controlplane.KeyNoticeRetired: {
+			[2]string{"API key stopped", "The API key {0} was stopped ({1}). Requests signed with it are refused from {2} on." + notYouEN},
+			[2]string{"หยุดใช้คีย์ API แล้ว", "คีย์ API {0} ถูกหยุดใช้ ({1}) คำขอที่ลงนามด้วยคีย์นี้จะถูกปฏิเสธตั้งแต่ {2}" + notYouTH}},
+		controlplane.KeyNoticeStopping: {
+			[2]string{"API key in use is about to stop", "The API key {0} is still in use and stops at {2}. Requests signed with it are refused from then on: move your servers to the new key."},
+			[2]string{"คีย์ API ที่ใช้อยู่กำลังจะหมดอายุ", "คีย์ API {0} ยังถูกใช้งานอยู่และจะหยุดทำงานเมื่อ {2} หลังจากนั้นคำขอที่ลงนามด้วยคีย์นี้จะถูกปฏิเสธ โปรดย้ายเซิร์ฟเวอร์ของคุณไปใช้คีย์ใหม่"}},
+	}
+}
