@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,7 +107,8 @@ func TestOwnersAndAdminsWithAnAddressAreToldOfKeys(t *testing.T) {
 			t.Errorf("%s: %s", m.Subject, m.Body)
 		}
 	}
-	if got := strings.Join(to, " "); got != "owner@example.com admin@example.com" {
+	slices.Sort(to)
+	if got := strings.Join(to, " "); got != "admin@example.com owner@example.com" {
 		t.Errorf("told %s", got)
 	}
 }
