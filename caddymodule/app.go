@@ -237,13 +237,39 @@ func (a *App) node() *node {
 	return &mine
 }
 
+// deciding is the app whose data requests are decided by: this one, unless its data
+// is not open. Caddy starts apps in any order, so the servers of a new configuration
+// may take requests before its data is open, and also if it never opens because the
+// configuration is rejected. Until then the running configuration decides, as it
+// would have a moment earlier.
+func (a *App) deciding() *App {
+	if a.data.open.Load() != nil && a.nonces.open.Load() != nil {
+		return a
+	}
+	ctx := caddy.ActiveContext()
+	running, err := ctx.AppIfConfigured("merchants")
+	if err != nil {
+		return a
+	}
+	return running.(*App)
+}
+
 // snapshot is what requests are decided by, nil when there is none.
 func (a *App) snapshot() *controlplane.Snapshot {
-	if n := a.data.open.Load(); n != nil {
+	if n := a.deciding().data.open.Load(); n != nil {
 		return n.follower.Current()
 	}
 	return nil
 }
+
+// nonceStore is the nonce store of whichever app decides.
+type nonceStore struct{ app *App }
+
+func (n nonceStore) Use(ctx context.Context, keyID, nonce string, timestamp, expires int64) (bool, error) {
+	return n.app.deciding().nonces.Use(ctx, keyID, nonce, timestamp, expires)
+}
+
+func (n nonceStore) NotBefore() int64 { return n.app.deciding().nonces.NotBefore() }
 
 // Stop takes back what this configuration lent to the open data. Requests in
 // flight go on.

@@ -48,6 +48,7 @@ type heldBody struct {
 
 	reserved int64
 	sha512   hash.Hash // nil unless asked for
+	sums     signature.Body
 	first    bodyReader
 }
 
@@ -170,12 +171,12 @@ func (h *heldBody) makeRoom(limits bodyLimits) error {
 
 // whole returns what the signature is checked against.
 func (h *heldBody) whole() signature.Body {
-	b := signature.Body{Length: h.size}
-	h.buffer.sha.Sum(b.SHA256[:0])
+	h.sums.Length = h.size
+	h.buffer.sha.Sum(h.sums.SHA256[:0])
 	if h.sha512 != nil {
-		h.sha512.Sum(b.SHA512[:0])
+		h.sha512.Sum(h.sums.SHA512[:0])
 	}
-	return b
+	return h.sums
 }
 
 // memory is the body itself unless it lies in a file.

@@ -8,15 +8,12 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
 	"github.com/unknownpay/merchant-gateway/caddymodule/gate"
 	"github.com/unknownpay/merchant-gateway/controlplane/signature"
 )
 
 // body reads the body of an admitted request and puts what it has read in its
-// place. The held body is nil when there is none. An error is the client's: it
-// broke off.
+// place. The held body is nil when there is none.
 func (h *MerchantAuth) body(w http.ResponseWriter, r *http.Request, a *gate.Admission) (*heldBody, signature.Body, *gate.Refusal, error) {
 	if r.ContentLength == 0 || r.Body == nil {
 		r.Body = http.NoBody
@@ -29,7 +26,7 @@ func (h *MerchantAuth) body(w http.ResponseWriter, r *http.Request, a *gate.Admi
 	}
 	refusal := h.whyUnread(a, err)
 	if refusal == nil {
-		return held, signature.Body{}, nil, caddyhttp.Error(http.StatusBadRequest, fmt.Errorf("read the body: %w", err))
+		return held, signature.Body{}, nil, err
 	}
 	if h.ReportOnly {
 		held.attachPart(r)
@@ -44,14 +41,15 @@ func (h *MerchantAuth) body(w http.ResponseWriter, r *http.Request, a *gate.Admi
 // answer "Expect: 100-continue". Without a deadline in report-only mode, since a
 // body that is late has to reach the upstream all the same.
 func (h *MerchantAuth) read(w http.ResponseWriter, r *http.Request, hashes signature.Hashes) (*heldBody, error) {
+	bodies := &h.app.deciding().data.bodies
 	if h.ReportOnly {
-		return h.app.data.bodies.hold(r.Body, r.ContentLength, h.limits, hashes)
+		return bodies.hold(r.Body, r.ContentLength, h.limits, hashes)
 	}
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(time.Now().Add(time.Duration(h.BodyTimeout))); err != nil {
-		return &heldBody{owner: &h.app.data.bodies}, fmt.Errorf("%w: set a deadline: %w", errBodyStorage, err)
+		return &heldBody{owner: bodies}, fmt.Errorf("%w: set a deadline: %w", errBodyStorage, err)
 	}
-	held, err := h.app.data.bodies.hold(r.Body, r.ContentLength, h.limits, hashes)
+	held, err := bodies.hold(r.Body, r.ContentLength, h.limits, hashes)
 	if err != nil {
 		return held, err
 	}

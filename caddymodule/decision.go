@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"encoding/binary"
 	"math/rand/v2"
 	"net/http"
@@ -16,12 +17,16 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
-// codeOK is what the access log and the metrics call a request that passed.
-const codeOK = "OK"
+// What the access log and the metrics say beside the codes of refusals.
+const (
+	codeOK        = "OK"
+	codeBrokenOff = "BODY_BROKEN_OFF" // by the client; there is nobody to answer
+)
 
 // decision is what became of one request. The access log and placeholders read it
 // after the handler has returned, so it is not recycled.
 type decision struct {
+	begun     time.Time
 	requestID string
 	code      string
 	facts     gate.Facts
@@ -29,17 +34,23 @@ type decision struct {
 
 // begin gives the request its id and lets log and placeholders find the decision:
 // one field and one provider, which cost nothing until somebody reads them.
-func begin(w http.ResponseWriter, r *http.Request) *decision {
-	d := &decision{requestID: newRequestID(time.Now())}
+func begin(w http.ResponseWriter, r *http.Request, now time.Time) *decision {
+	d := &decision{begun: now, requestID: newRequestID(now)}
 	w.Header()[gate.HeaderRequestID] = []string{d.requestID}
 	ctx := r.Context()
-	if extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
+	if extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok && logsAccess(ctx) {
 		extra.Add(zap.Inline(d))
 	}
 	if replacer, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		replacer.Map(d.placeholder)
 	}
 	return d
+}
+
+// logsAccess: a field costs four allocations, also when there is no log for it.
+func logsAccess(ctx context.Context) bool {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return ok && server != nil && server.Logs != nil
 }
 
 // newRequestID is ordered by time. Nobody has to be unable to guess it.
@@ -49,8 +60,6 @@ func newRequestID(now time.Time) string {
 	binary.BigEndian.PutUint64(raw[8:], rand.Uint64())
 	return controlplane.FormatID(controlplane.PrefixRequest, raw)
 }
-
-func (d *decision) accept() { d.code = codeOK }
 
 // accepted reports whether the facts are proven.
 func (d *decision) accepted() bool { return d.code == codeOK }

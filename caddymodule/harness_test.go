@@ -319,7 +319,7 @@ func (s *site) client() *http.Client {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port(address))
 	}
-	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: s.tls(), DialContext: dial}}
+	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute, TLSClientConfig: s.tls(), DialContext: dial}}
 }
 
 // client2 speaks HTTP/2 to the secure listener, a connection for each request.
@@ -334,7 +334,7 @@ func (s *site) tls() *tls.Config { return &tls.Config{RootCAs: s.roots, ServerNa
 
 func (s *site) do(r *http.Request) answer {
 	s.t.Helper()
-	a, err := send(s.client(), r)
+	a, err := patiently(s.client(), func() *http.Request { return again(s.t, r) })
 	check(s.t, err)
 	return a
 }

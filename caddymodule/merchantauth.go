@@ -141,7 +141,7 @@ func (h *MerchantAuth) applyDefaults() error {
 
 func (h *MerchantAuth) makeGate() (err error) {
 	config := gate.Config{
-		Snapshot: h.app.snapshot, Nonces: h.app.nonces, Clock: time.Now,
+		Snapshot: h.app.snapshot, Nonces: nonceStore{h.app}, Clock: time.Now,
 		Environment: controlplane.Environment(h.Environment), Skew: time.Duration(h.ClockSkew),
 	}
 	if h.RateLimit != nil {

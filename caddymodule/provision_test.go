@@ -92,6 +92,21 @@ func TestAMissingRootKeyIsNotMadeAnew(t *testing.T) {
 	check(t, s.load())
 }
 
+func TestTheRootKeyMayMoveByReloadIfItIsThere(t *testing.T) {
+	s := startSite(t)
+	s.merchants = "keyring " + s.path("moved.key")
+	if err := s.load(); err == nil || !strings.Contains(err.Error(), "put the file with that key back") {
+		t.Errorf("reloaded without a root key: %v", err)
+	}
+	text, err := os.ReadFile(s.path("data/root.key"))
+	check(t, err)
+	check(t, os.WriteFile(s.path("moved.key"), text, 0o400))
+	check(t, s.load())
+	if got := s.node().ring.rootPath; got != s.path("moved.key") {
+		t.Errorf("the root key is taken from %s", got)
+	}
+}
+
 // TestCaddyStillHasTheFieldThatWeLookAt fails when a new Caddy renames it: then
 // every server counts as trusting proxies, and trustsProxies has to follow.
 func TestCaddyStillHasTheFieldThatWeLookAt(t *testing.T) {

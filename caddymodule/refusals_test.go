@@ -84,12 +84,12 @@ func TestEveryCodeOfUNK1(t *testing.T) {
 		{"BODY_TOO_LARGE", 413, "", func() *http.Request { return s.request(m, "POST", "/", strings.Repeat("x", 1025)) }, "max_bytes"},
 		{"BODY_TIMEOUT", 408, "", func() *http.Request {
 			r := s.request(m, "POST", "/", "abc")
-			r.Body = io.NopCloser(&stuckReader{data: []byte("ab"), until: t.Context().Done()})
+			r.Body, r.GetBody = io.NopCloser(&stuckReader{data: []byte("ab"), until: t.Context().Done()}), nil
 			return r
 		}, "max_seconds"},
 		{"SIGNATURE_MISMATCH", 401, "Www-Authenticate", func() *http.Request {
 			r := s.request(m, "POST", "/", "abc")
-			r.Body = io.NopCloser(strings.NewReader("abd"))
+			r.Body, r.GetBody = io.NopCloser(strings.NewReader("abd")), nil
 			return r
 		}, "string_to_sign"},
 	}

@@ -16,11 +16,11 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
-// load is requests of several clients without a pause, until it is stopped.
+// traffic is requests of several clients without a pause, until it is stopped.
 type traffic struct {
-	stop           atomic.Bool
-	passed, failed atomic.Int64
-	clients        sync.WaitGroup
+	stop    atomic.Bool
+	passed  atomic.Int64
+	clients sync.WaitGroup
 }
 
 func (s *site) startTraffic(t *testing.T, m merchant, clients int) *traffic {
@@ -29,9 +29,8 @@ func (s *site) startTraffic(t *testing.T, m merchant, clients int) *traffic {
 	for range clients {
 		load.clients.Go(func() {
 			for !load.stop.Load() {
-				a, err := s.patiently(func() *http.Request { return s.request(m, "POST", "/pay", strings.Repeat("x", 3000)) })
+				a, err := patiently(s.client(), func() *http.Request { return s.request(m, "POST", "/pay", strings.Repeat("x", 3000)) })
 				if err != nil || a.status != 200 || len(a.body) != 3000 {
-					load.failed.Add(1)
 					t.Errorf("request failed: %v, %d %s", err, a.status, a.body)
 					return
 				}
@@ -40,6 +39,25 @@ func (s *site) startTraffic(t *testing.T, m merchant, clients int) *traffic {
 		})
 	}
 	return load
+}
+
+// startHTTP2Traffic keeps one connection for many requests, until a reload ends it.
+func (s *site) startHTTP2Traffic(t *testing.T, m merchant, load *traffic) {
+	client := s.client2()
+	client.Transport.(*http.Transport).DisableKeepAlives = false
+	load.clients.Go(func() {
+		defer client.CloseIdleConnections()
+		for !load.stop.Load() {
+			a, err := patiently(client, func() *http.Request {
+				return s.requestTo("https://gateway.test:"+port(s.secure), m, "POST", "/pay", "over HTTP/2")
+			})
+			if err != nil || a.status != 200 || a.body != "over HTTP/2" {
+				t.Errorf("request over HTTP/2 failed: %v, %d %s", err, a.status, a.body)
+				return
+			}
+			load.passed.Add(1)
+		}
+	})
 }
 
 func (l *traffic) end() int64 {
@@ -53,7 +71,8 @@ func TestReloadsUnderLoad(t *testing.T) {
 	m := s.merchant(controlplane.Live, "127.0.0.1")
 	replayed := s.request(m, "GET", "/", "")
 	s.wantPassed(s.do(replayed.Clone(t.Context())))
-	traffic := s.startTraffic(t, m, 3)
+	traffic := s.startTraffic(t, m, 2)
+	s.startHTTP2Traffic(t, m, traffic)
 	// Clients open their connections before goroutines are counted.
 	for traffic.passed.Load() < 30 {
 		runtime.Gosched()
@@ -82,7 +101,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 
 func (s *site) wantRefused409(t *testing.T, r *http.Request) {
 	t.Helper()
-	a, err := s.patiently(func() *http.Request { return again(t, r) })
+	a, err := patiently(s.client(), func() *http.Request { return again(t, r) })
 	if err != nil || a.status != 409 {
 		t.Errorf("a replay after a reload: %v, %d %s", err, a.status, a.body)
 	}
@@ -125,6 +144,27 @@ func TestAnotherDatabaseTakesOverByReload(t *testing.T) {
 	s.wantRefused(a, 401, "KEY_INVALID")
 	m := s.merchant(controlplane.Live, "127.0.0.1")
 	s.wantPassed(s.do(s.request(m, "GET", "/", "")))
+}
+
+// TestAConfigurationThatIsNotOpenAsksTheRunningOne is the moment in a reload in
+// which the servers of the new configuration are up and its data is not.
+func TestAConfigurationThatIsNotOpenAsksTheRunningOne(t *testing.T) {
+	s := startSite(t)
+	m := s.merchant(controlplane.Live, "127.0.0.1")
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	waiting := &App{StoreRaw: []byte(`{"module":"sqlite","path":"` + s.path("other.db") + `"}`)}
+	check(t, waiting.Provision(ctx))
+	if waiting.node() != nil || waiting.deciding() != s.app() {
+		t.Error("it decides by data that is not open")
+	}
+	if _, ok := waiting.snapshot().Key(m.keyID); !ok {
+		t.Error("it does not know the merchant")
+	}
+	check(t, waiting.Cleanup())
+	if waiting.deciding() != s.app() {
+		t.Error("it decides after its end")
+	}
 }
 
 func TestARequestInFlightOutlivesTheReload(t *testing.T) {

@@ -26,7 +26,7 @@ func (s *site) volley(t *testing.T, m merchant, during func()) map[int]int {
 	half := make(chan struct{})
 	for range copies {
 		wait.Go(func() {
-			a, err := s.patiently(func() *http.Request { return again(t, original) })
+			a, err := patiently(s.client(), func() *http.Request { return again(t, original) })
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -45,7 +45,7 @@ func (s *site) volley(t *testing.T, m merchant, during func()) map[int]int {
 }
 
 // again is the very same request.
-func again(t *testing.T, original *http.Request) *http.Request {
+func again(t testing.TB, original *http.Request) *http.Request {
 	r := original.Clone(t.Context())
 	if original.GetBody != nil {
 		body, err := original.GetBody()
@@ -60,9 +60,9 @@ func again(t *testing.T, original *http.Request) *http.Request {
 // patiently tries again when the server hung up before it read the request. While
 // a server shuts down, as the old one does in a reload, net/http drops the
 // connections that it has just accepted (conn.serve), whoever is behind it.
-func (s *site) patiently(r func() *http.Request) (a answer, err error) {
+func patiently(c *http.Client, r func() *http.Request) (a answer, err error) {
 	for range 50 {
-		a, err = send(s.client(), r())
+		a, err = send(c, r())
 		if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
 			return a, err
 		}
