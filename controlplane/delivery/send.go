@@ -166,7 +166,7 @@ func (s *HTTPSender) send(ctx context.Context, r Request) (res Result) {
 	}
 	noted := t.seen()
 	if noted.connected {
-		res.RequestHeader = shownRequest(req)
+		res.RequestHeader = s.shownRequest(u, r, signature)
 	}
 	res.Phases, res.Address = noted.phases, noted.address
 	res.judge(limited, err, noted, u.Hostname())

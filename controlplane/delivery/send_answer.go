@@ -22,10 +22,16 @@ const (
 // tellingNames are parts of the names of headers whose values may let somebody in.
 var tellingNames = []string{"cookie", "authorization", "token", "secret", "password", "session", "api-key", "apikey", "credential"}
 
+// errNoStatus is for a status such as 000, which net/http lets pass.
+var errNoStatus = errors.New("the status is not one of HTTP")
+
 // read takes in as much of the answer as counts. The error is for a body that
 // breaks off, or does not end in time.
 func (r *Result) read(answer *http.Response) (err error) {
 	defer answer.Body.Close()
+	if answer.StatusCode < 100 {
+		return errNoStatus
+	}
 	r.Status = answer.StatusCode
 	r.Header = shownHeader(answer.Header)
 	if answer.StatusCode == http.StatusSwitchingProtocols {

@@ -140,6 +140,7 @@ func TestSendToReceiversThatBreakHTTP(t *testing.T) {
 		"resets in the body":      {func(c net.Conn) { say(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"); resetTLS(c) }, "closed before the end"},
 		"HTTP/0.9":                {func(c net.Conn) { say(c, "<html>welcome</html>\r\n\r\n") }, "not valid HTTP"},
 		"garbage":                 {func(c net.Conn) { say(c, "\x00\x01\x02\r\n\r\n") }, "not valid HTTP"},
+		"status 000":              {func(c net.Conn) { say(c, "HTTP/1.1 000 \r\nContent-Length: 0\r\n\r\n") }, "not valid HTTP"},
 		"two lengths":             {func(c net.Conn) { say(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab") }, "not valid HTTP"},
 		"bad chunk":               {func(c net.Conn) { say(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") }, "not valid HTTP"},
 		"headers without end":     {flood("HTTP/1.1 200 OK\r\n", func(n int) string { return fmt.Sprintf("X-%d: %01000d\r\n", n, n) }), "longer than 32 KiB"},

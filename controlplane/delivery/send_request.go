@@ -17,12 +17,11 @@ const (
 	headerTimestamp = "webhook-timestamp"
 	headerSignature = "webhook-signature"
 	headerType      = "content-type"
-	headerUserAgent = "User-Agent"
+	jsonType        = "application/json"
 )
 
 func (s *HTTPSender) request(u *url.URL, r Request, signature string) *http.Request {
-	body := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
-	first, _ := body() // cannot fail
+	body := func() io.ReadCloser { return io.NopCloser(bytes.NewReader(r.Body)) }
 	return &http.Request{
 		Method: http.MethodPost,
 		URL:    u,
@@ -31,29 +30,29 @@ func (s *HTTPSender) request(u *url.URL, r Request, signature string) *http.Requ
 			headerID:        {r.EventID},
 			headerTimestamp: {timestamp(r.At)},
 			headerSignature: {signature},
-			headerType:      {"application/json"},
-			headerUserAgent: {s.userAgent},
+			headerType:      {jsonType},
+			"User-Agent":    {s.userAgent},
 			// Not sent, but lets the transport try again when a connection that was
 			// used before turns out to be closed: the webhook-id is what makes the
 			// request idempotent.
 			"Idempotency-Key": nil,
 		},
-		Body:          first,
-		GetBody:       body,
+		Body:          body(),
+		GetBody:       func() (io.ReadCloser, error) { return body(), nil },
 		ContentLength: int64(len(r.Body)),
 	}
 }
 
 // shownRequest lists the headers as they are sent. None holds a secret: the
 // signature is good for this body, id and time only.
-func shownRequest(req *http.Request) []controlplane.Header {
-	shown := []controlplane.Header{
-		{Name: "host", Value: req.Host},
-		{Name: "user-agent", Value: req.Header[headerUserAgent][0]},
-		{Name: "content-length", Value: strconv.FormatInt(req.ContentLength, 10)},
+func (s *HTTPSender) shownRequest(u *url.URL, r Request, signature string) []controlplane.Header {
+	return []controlplane.Header{
+		{Name: "host", Value: u.Host},
+		{Name: "user-agent", Value: s.userAgent},
+		{Name: "content-length", Value: strconv.Itoa(len(r.Body))},
+		{Name: headerType, Value: jsonType},
+		{Name: headerID, Value: r.EventID},
+		{Name: headerTimestamp, Value: timestamp(r.At)},
+		{Name: headerSignature, Value: signature},
 	}
-	for _, name := range []string{headerType, headerID, headerTimestamp, headerSignature} {
-		shown = append(shown, controlplane.Header{Name: name, Value: req.Header[name][0]})
-	}
-	return shown
 }
