@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -98,6 +99,7 @@ func reset(conn net.Conn) {
 
 func TestSendToSlowReceivers(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+	var all sync.WaitGroup // they wait together
 	for name, c := range map[string]struct {
 		write  func(net.Conn)
 		status int
@@ -110,14 +112,16 @@ func TestSendToSlowReceivers(t *testing.T) {
 		"chunk byte by byte":   {drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n"), 200, "reading the answer"},
 		"body without end":     {drip("HTTP/1.1 200 OK\r\n\r\n"), 200, "reading the answer"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			r := answer(t, func(conn net.Conn, _ int) bool { c.write(conn); return false })
-			res := sender(t, r, impatient).Send(t.Context(), testRequest(r.url()))
+		r := answer(t, func(conn net.Conn, _ int) bool { c.write(conn); return false })
+		s := sender(t, r, impatient)
+		all.Go(func() {
+			res := s.Send(t.Context(), testRequest(r.url()))
 			if res.Fault != controlplane.FaultTimeout || !strings.Contains(res.Detail, c.want) || res.Status != c.status || r.connections.Load() != 1 {
-				t.Errorf("%d, %s: %q, want %q", res.Status, res.Fault, res.Detail, c.want)
+				t.Errorf("%s: %d, %s: %q, want %q", name, res.Status, res.Fault, res.Detail, c.want)
 			}
 		})
 	}
+	all.Wait()
 }
 
 func drip(start string) func(net.Conn) {
@@ -269,7 +273,7 @@ func TestSendKeepsABoundedPartOfTheHeaders(t *testing.T) {
 // what comes: a connection that is never made, without leaving loopback.
 func TestSendToAPortThatDropsConnections(t *testing.T) {
 	verifyNoLeak(t)
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
