@@ -189,6 +189,11 @@ func (r *raw) http3(address string, config *tls.Config) (rawAnswer, error) {
 	if err != nil {
 		return rawAnswer{}, err
 	}
+	return r.over(ctx, c)
+}
+
+// over sends r over a connection, and ends it.
+func (r *raw) over(ctx context.Context, c *quic.Conn) (rawAnswer, error) {
 	defer func() { _ = c.CloseWithError(0x100, "") }() // H3_NO_ERROR; the test has its answer
 	control, err := c.OpenUniStream()
 	if err != nil {

@@ -1,13 +1,16 @@
 package caddymodule
 
 import (
+	"context"
+	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"crypto/tls"
+	"github.com/quic-go/quic-go"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
@@ -106,6 +109,54 @@ func TestEarlyDataIsToldFromCompleteHandshakes(t *testing.T) {
 		c.change(r)
 		if got := facts(r); got.EarlyData != c.early || got.ClientIP.IsValid() {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestEarlyDataIsRefused resumes a session and sends the request with the first
+// packets. On a busy machine the handshake may be complete before the request is
+// looked at, so it takes what attempts it takes.
+func TestEarlyDataIsRefused(t *testing.T) {
+	s := startSite(t)
+	m := s.merchant(controlplane.Test, "127.0.0.1")
+	config := s.tls()
+	config.NextProtos, config.ClientSessionCache = []string{"h3"}, tls.NewLRUClientSessionCache(1)
+	ctx, cancel := context.WithTimeout(t.Context(), rawTimeout)
+	defer cancel()
+	var codes []string
+	for len(codes) < 50 && !slices.Contains(codes, "TOO_EARLY") {
+		c, err := quic.DialAddrEarly(ctx, s.secure, config, nil)
+		check(t, err)
+		a, err := s.signedRaw(m, "https", "gateway.test:"+port(s.secure)).over(ctx, c)
+		check(t, err)
+		codes = append(codes, codeIn(a))
+	}
+	if last := codes[len(codes)-1]; last != "TOO_EARLY" || len(s.upstream.take()) != len(codes)-1 {
+		t.Errorf("answers %q", codes)
+	}
+}
+
+func TestRequestsWithoutABodyPassOverEveryProtocol(t *testing.T) {
+	s := startSite(t)
+	m := s.merchant(controlplane.Test, "127.0.0.1")
+	for _, protocol := range []int{h1, h2, h3} {
+		scheme, address := "https", "gateway.test:"+port(s.secure)
+		if protocol == h1 {
+			scheme, address = "http", "gateway.test:"+port(s.plain)
+		}
+		r := s.signedRaw(m, scheme, address)
+		bare, err := http.NewRequest("GET", scheme+"://"+address+r.target, nil)
+		check(t, err)
+		s.sign(bare, m, "", time.Now())
+		r.method, r.body, r.fields = "GET", "", nil
+		for name := range bare.Header {
+			r.add(name, bare.Header.Get(name))
+		}
+		a, err := s.exchange(r, protocol)
+		check(t, err)
+		seen := s.upstream.take()
+		if a.status != 200 || len(seen) != 1 || seen[0].length != 0 || seen[0].method != "GET" {
+			t.Errorf("HTTP/%d: %d %s; the upstream saw %+v", protocol, a.status, a.body, seen)
 		}
 	}
 }
