@@ -42,7 +42,7 @@ TESTFLAGS ?= -count=1
 FUZZTIME ?= 60s
 BENCHFLAGS ?=
 
-.PHONY: help build run test cover race lint bench fuzz clean
+.PHONY: help build run test cover race thirdparty lint bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +63,7 @@ build: $(XCADDY) ## build ./caddy with this module
 run: build ## start a demo: gateway, demo upstream and demo merchant on loopback
 	@exec ./tests/demo/run.sh ./caddy
 
-test: build cover race ## everything CI runs
+test: build cover race thirdparty ## everything CI runs
 
 # One invocation vets and tests every package and counts, per package, the lines that
 # the whole suite reaches. A "go vet" of its own would look at all of Caddy once more.
@@ -74,6 +74,10 @@ cover:
 
 race:
 	go test $(TESTFLAGS) -timeout=30m -vet=off -race $(RACE_PACKAGES)
+
+# Other people's libraries for RFC 9421, in a module of their own.
+thirdparty:
+	cd tests/thirdparty && go test $(TESTFLAGS) -timeout=10m ./...
 
 lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint and govulncheck
 	$(GOLANGCI) run ./...
