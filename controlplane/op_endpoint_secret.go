@@ -28,7 +28,7 @@ type RotatedSecret struct {
 // overlap is kept.
 func (s *Service) RotateEndpointSecret(ctx context.Context, a Actor, in RotateEndpointSecret) (RotatedSecret, error) {
 	r := request{actor: a, op: OpEndpointSecret, merchantID: in.MerchantID, input: in}
-	return change(ctx, s, r, func(tx Tx, rec *record) (out RotatedSecret, err error) {
+	rotated, err := change(ctx, s, r, func(tx Tx, rec *record) (out RotatedSecret, err error) {
 		if out.Endpoint, err = tx.Endpoint(ctx, in.MerchantID, in.EndpointID); err != nil {
 			return out, orNotFound(err, "endpoint", in.EndpointID)
 		}
@@ -39,6 +39,10 @@ func (s *Service) RotateEndpointSecret(ctx context.Context, a Actor, in RotateEn
 		out.Secret, err = s.insertEndpointSecret(ctx, tx, out.Endpoint)
 		return out, err
 	})
+	if err == nil {
+		s.dispatcher.Wake(rotated.Endpoint.Row, in.MerchantID)
+	}
+	return rotated, err
 }
 
 // replaceSecrets makes room for a new current secret.

@@ -28,6 +28,9 @@ type EndpointTx interface {
 	Endpoint(ctx context.Context, merchantID, id string) (Endpoint, error)
 	// Endpoints lists those that are not deleted; env "" means both.
 	Endpoints(ctx context.Context, merchantID string, env Environment) ([]Endpoint, error)
+	// Subscribers is what ingest needs of [EndpointTx.Endpoints], which it reads for
+	// every event: row, id, events and state, in no order.
+	Subscribers(ctx context.Context, merchantID string, env Environment) ([]Endpoint, error)
 	// EndpointTarget reads what sending needs, of any merchant.
 	EndpointTarget(ctx context.Context, row int64) (DeliveryTarget, error)
 

@@ -19,6 +19,8 @@ const (
 	sqlEndpoints = `SELECT row_id, id, merchant_id, environment, url, events, description, state, disabled_reason,
 			disabled_at, enabled_at, created_at, created_by, updated_at
 		FROM endpoints WHERE merchant_id = $1 AND ($2 = '' OR environment = $2) AND state <> 'deleted' ORDER BY row_id`
+	sqlSubscribers = `SELECT row_id, id, events, state FROM endpoints
+		WHERE merchant_id = $1 AND environment = $2 AND state <> 'deleted'`
 	sqlEndpointByRow = `SELECT row_id, id, merchant_id, environment, url, events, description, state, disabled_reason,
 			disabled_at, enabled_at, created_at, created_by, updated_at
 		FROM endpoints WHERE row_id = $1`
@@ -56,6 +58,14 @@ func (t *tx) Endpoint(ctx context.Context, merchantID, id string) (controlplane.
 
 func (t *tx) Endpoints(ctx context.Context, merchantID string, env controlplane.Environment) ([]controlplane.Endpoint, error) {
 	return list(ctx, t, "endpoints", scanEndpoint, sqlEndpoints, merchantID, env)
+}
+
+func (t *tx) Subscribers(ctx context.Context, merchantID string, env controlplane.Environment) ([]controlplane.Endpoint, error) {
+	return list(ctx, t, "endpoints", func(r scanner, e *controlplane.Endpoint) error {
+		e.MerchantID, e.Environment = merchantID, env
+		// Plain types: for one of its own Scan falls back to reflection.
+		return r.Scan(&e.Row, &e.ID, wordsColumn[controlplane.EventType]{&e.Events}, (*string)(&e.State))
+	}, sqlSubscribers, merchantID, string(env))
 }
 
 func (t *tx) EndpointTarget(ctx context.Context, row int64) (target controlplane.DeliveryTarget, err error) {

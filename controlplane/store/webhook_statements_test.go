@@ -67,6 +67,7 @@ func TestHotStatementsUseTheirIndexes(t *testing.T) {
 		"sqlDeliveriesOfEvent":     "deliveries_event",
 		"sqlNewestDelivery":        "deliveries_event",
 		"sqlEndpoints":             "endpoints_merchant",
+		"sqlSubscribers":           "endpoints_merchant",
 		"sqlEndpointSecretsByRow":  "endpoint_secrets_endpoint",
 		"sqlAttempts":              "attempts_delivery",
 		"sqlPurgeBodies":           "attempts_with_body",

@@ -159,6 +159,15 @@ func foreignEndpoints(k *kit) {
 	same(k, listEndpoints(k, ms[1].ID, ""), nil)
 	same(k, listEndpoints(k, ms[0].ID, ""), []controlplane.Endpoint{live, other})
 	same(k, listEndpoints(k, ms[0].ID, controlplane.Test), []controlplane.Endpoint{other})
+	subscribers := func(merchantID string) []controlplane.Endpoint {
+		return read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.Endpoint, error) {
+			return tx.Subscribers(ctx, merchantID, controlplane.Test)
+		})
+	}
+	same(k, subscribers(ms[0].ID), []controlplane.Endpoint{{
+		Row: other.Row, ID: other.ID, MerchantID: other.MerchantID, Environment: other.Environment, Events: other.Events, State: other.State,
+	}})
+	same(k, subscribers(ms[1].ID), nil)
 	live.State = controlplane.EndpointDeleted
 	k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.UpdateEndpoint(ctx, live) })
 	missing(k, func(ctx context.Context, tx controlplane.Tx) (controlplane.Endpoint, error) {
