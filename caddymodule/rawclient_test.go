@@ -216,11 +216,8 @@ func (r *raw) over(ctx context.Context, c *quic.Conn) (rawAnswer, error) {
 	if r.trailers != nil {
 		message = appendH3(message, h3Headers, qpackBlock(lowered(r.trailers)))
 	}
-	if _, err := s.Write(message); err != nil {
-		return rawAnswer{}, nil // refused while sending
-	}
-	if err := s.Close(); err != nil {
-		return rawAnswer{}, nil
+	if _, err = s.Write(message); err == nil {
+		_ = s.Close() // either may fail when the server wants no more; it has answered then
 	}
 	return readHTTP3(bufio.NewReader(s))
 }

@@ -57,9 +57,11 @@ func again(t testing.TB, original *http.Request) *http.Request {
 	return r
 }
 
-// patiently tries again when the server hung up before it read the request. While
-// a server shuts down, as the old one does in a reload, net/http drops the
-// connections that it has just accepted (conn.serve), whoever is behind it.
+// patiently tries again when the server hung up before it read the request. Both
+// come from below the gateway: while a server shuts down, as the old one does in a
+// reload, net/http drops the connections that it has just accepted (conn.serve),
+// and the kernel those in the queue of its socket, which Caddy does not hand on
+// (SO_REUSEPORT, listen_unix.go).
 func patiently(c *http.Client, r func() *http.Request) (a answer, err error) {
 	for range 50 {
 		a, err = send(c, r())
