@@ -35,7 +35,7 @@ type EndpointTx interface {
 	EndpointTarget(ctx context.Context, row int64) (DeliveryTarget, error)
 
 	InsertEndpointSecret(ctx context.Context, s EndpointSecret, sealed []byte) error
-	// EndpointSecrets lists an endpoint's secrets, newest first.
+	// EndpointSecrets lists an endpoint's secrets, the current one first.
 	EndpointSecrets(ctx context.Context, merchantID, endpointID string) ([]EndpointSecret, error)
 	// ExpireEndpointSecret writes expires_at.
 	ExpireEndpointSecret(ctx context.Context, s EndpointSecret) error

@@ -59,7 +59,7 @@ type Backlog struct {
 // DeliveryTarget is what is read at the moment of sending.
 type DeliveryTarget struct {
 	Endpoint Endpoint
-	// Secrets are newest first, replaced ones included until they are deleted.
+	// Secrets are the current one first, replaced ones included until they are deleted.
 	Secrets []SealedEndpointSecret
 }
 

@@ -30,9 +30,9 @@ const (
 	sqlEndpointSecrets = `SELECT id, endpoint_id, merchant_id, environment, created_at, expires_at
 		FROM endpoint_secrets
 		WHERE endpoint_row = (SELECT row_id FROM endpoints WHERE id = $1) AND merchant_id = $2
-		ORDER BY created_at DESC, id DESC`
+		ORDER BY expires_at`
 	sqlEndpointSecretsByRow = `SELECT id, endpoint_id, merchant_id, environment, created_at, expires_at, secret
-		FROM endpoint_secrets WHERE endpoint_row = $1 ORDER BY created_at DESC, id DESC`
+		FROM endpoint_secrets WHERE endpoint_row = $1 ORDER BY expires_at`
 	sqlExpireEndpointSecret = `UPDATE endpoint_secrets SET expires_at = $1 WHERE merchant_id = $2 AND id = $3`
 	sqlDeleteEndpointSecret = `DELETE FROM endpoint_secrets WHERE merchant_id = $1 AND id = $2`
 

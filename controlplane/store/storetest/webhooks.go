@@ -23,7 +23,7 @@ func webhookContract() []contract {
 			same(k, findEndpoint(k, e), e)
 		}},
 		{"endpoints of another merchant, and deleted ones, are not found", foreignEndpoints},
-		{"secrets are listed newest first and one is current", endpointSecrets},
+		{"secrets are listed the current one first", endpointSecrets},
 		{"an idempotency key makes one event", func(k *kit) {
 			m := k.merchants(1)[0].ID
 			first := k.event(Event(m, 1))

@@ -35,7 +35,7 @@ CREATE TABLE endpoint_secrets (
     expires_at   INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX endpoint_secrets_one_current ON endpoint_secrets (endpoint_row) WHERE expires_at = 0;
-CREATE INDEX endpoint_secrets_endpoint ON endpoint_secrets (endpoint_row, created_at);
+CREATE INDEX endpoint_secrets_endpoint ON endpoint_secrets (endpoint_row, expires_at);
 
 CREATE TABLE events (
     row_id       INTEGER PRIMARY KEY,
