@@ -10,6 +10,7 @@ import (
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/account"
+	"github.com/unknownpay/merchant-gateway/controlplane/outbox"
 )
 
 // AccountRules are about how merchants' users sign in.
@@ -51,11 +52,15 @@ type accounts struct {
 	done   chan struct{}
 }
 
-func newAccounts(n *node, rules AccountRules, report func(string, error)) (*accounts, error) {
-	s, err := account.NewService(account.Parts{
+func newAccounts(n *node, rules AccountRules, withMail bool, report func(string, error)) (*accounts, error) {
+	parts := account.Parts{
 		Kind: controlplane.ActorUser, Store: n.db, Sealer: n.ring, Hasher: n.hasher, Clock: time.Now, Random: rand.Reader,
 		Rules: account.Rules{PasswordLife: time.Duration(rules.PasswordLife), RequireSecondFactor: rules.RequireSecondFactor},
-	})
+	}
+	if withMail {
+		parts.Notify = outbox.Notify
+	}
+	s, err := account.NewService(parts)
 	if err != nil {
 		return nil, err
 	}

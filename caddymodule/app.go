@@ -65,6 +65,9 @@ type App struct {
 	// How merchants' users sign in to the portal.
 	Accounts *AccountRules `json:"accounts,omitempty"`
 
+	// The mail server for security notices. Default: none, and nobody is told.
+	Mail *Mail `json:"mail,omitempty"`
+
 	store  storeGuest
 	replay replayGuest
 	logger *zap.Logger
@@ -110,7 +113,7 @@ func (a *App) Validate() error {
 	if a.BodyBudget < 1<<20 {
 		return fmt.Errorf("body_budget is %d bytes; it needs room for at least one body: give 1MiB or more", a.BodyBudget)
 	}
-	return a.accountRules().validate()
+	return errors.Join(a.accountRules().validate(), a.Mail.validate())
 }
 
 func (a *App) loadGuests(ctx caddy.Context) error {
@@ -177,6 +180,9 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
+	if a.dataSettings.mail, err = a.Mail.transport(); err != nil {
+		return err
+	}
 	shared, err := a.data.start(ctx, a.nodeConfig(), a.dataSettings)
 	if err != nil {
 		return err
@@ -186,10 +192,10 @@ func (a *App) Start() error {
 	if mine.ring, err = shared.ringAt(a.nodeConfig()); err != nil {
 		return err
 	}
-	if mine.service, err = shared.newService(a.rules()); err != nil {
+	if mine.service, err = shared.newService(a.rules(), a.Mail != nil); err != nil {
 		return err
 	}
-	if mine.accounts, err = newAccounts(&mine, a.accountRules(), a.data.report); err != nil {
+	if mine.accounts, err = newAccounts(&mine, a.accountRules(), a.Mail != nil, a.data.report); err != nil {
 		return err
 	}
 	a.awaitSnapshot(ctx, &mine)

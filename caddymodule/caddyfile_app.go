@@ -25,6 +25,13 @@ import (
 //			require_second_factor
 //			password_life <duration>
 //		}
+//		mail {
+//			smtp <host:port>
+//			from <address>
+//			username <name>
+//			password_file <path>
+//			plaintext
+//		}
 //	}
 //
 // Everything has a default; an empty block is a working gateway.
@@ -56,6 +63,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		},
 		"keyring":              func(d *caddyfile.Dispenser) error { return readText(d, &a.Keyring) },
 		"allow_private_ranges": func(d *caddyfile.Dispenser) error { return readFlag(d, &a.AllowPrivateRanges) },
+		"mail": func(d *caddyfile.Dispenser) (err error) {
+			a.Mail, err = readMail(d)
+			return err
+		},
 		"accounts": func(d *caddyfile.Dispenser) (err error) {
 			a.Accounts, err = readAccounts(d)
 			return err

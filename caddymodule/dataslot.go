@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/unknownpay/merchant-gateway/caddymodule/gate"
+	"github.com/unknownpay/merchant-gateway/controlplane/outbox"
 )
 
 // dataSlot is the place in the pool for the open data of one database. Provision
@@ -30,6 +31,8 @@ type dataSettings struct {
 	logger *zap.Logger
 	// bodyBudget is in bytes.
 	bodyBudget int64
+	// mail is nil without a mail server.
+	mail outbox.Transport
 }
 
 // takeDataSlot adds a reference; giveBack removes it.
@@ -55,7 +58,7 @@ func (s *dataSlot) start(ctx context.Context, c nodeConfig, set *dataSettings) (
 	s.tenants.enter(set)
 	s.bodies.budget.limit.Store(set.bodyBudget)
 	if s.open.Load() == nil {
-		n.follow(s.report)
+		n.follow(s.mailServer, s.report)
 		s.open.Store(n)
 	}
 	return n, nil

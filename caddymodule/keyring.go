@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"crypto/rand"
+	"errors"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -23,6 +24,15 @@ func (r *ring) NewDataKey(purpose string, now time.Time) (controlplane.DataKey, 
 }
 
 func (r *ring) Add(k controlplane.DataKey) error { return r.Ring.Add(keyring.WrappedKey(k)) }
+
+// Drop also succeeds for a key that is gone: a rotation whose commit was uncertain
+// drops again.
+func (r *ring) Drop(id uint32) error {
+	if err := r.Ring.Drop(id); !errors.Is(err, keyring.ErrUnknownKey) {
+		return err
+	}
+	return nil
+}
 
 func (r *ring) NextRoot(source string) (controlplane.NextRoot, error) {
 	current, err := keyring.FindRoot(r.rootPath, r.Status().RootID)

@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/account"
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
+	"github.com/unknownpay/merchant-gateway/controlplane/outbox"
 	"github.com/unknownpay/merchant-gateway/controlplane/store"
 )
 
@@ -25,9 +27,11 @@ type node struct {
 	usage    *usage
 	accounts *accounts
 
-	hasher *account.Hasher
-	stop   context.CancelFunc
-	done   chan struct{} // closed when the follower has ended
+	hasher  *account.Hasher
+	sending *sync.WaitGroup
+
+	stop context.CancelFunc
+	done chan struct{} // closed when the follower has ended
 }
 
 // nodeConfig says what to open.
@@ -58,9 +62,9 @@ func openNode(ctx context.Context, c nodeConfig) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{db: db, hasher: account.NewHasher(account.HasherConfig{})}
+	n := &node{db: db, sending: new(sync.WaitGroup), hasher: account.NewHasher(account.HasherConfig{})}
 	if n.ring, err = openRing(ctx, db, rootPath, time.Now); err == nil {
-		n.service, err = n.newService(c.rules)
+		n.service, err = n.newService(c.rules, false)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -82,16 +86,22 @@ func (n *node) ringAt(c nodeConfig) (*ring, error) {
 	return &ring{Ring: n.ring.Ring, rootPath: path}, nil
 }
 
-func (n *node) newService(rules controlplane.Rules) (*controlplane.Service, error) {
-	return controlplane.NewService(controlplane.Parts{
+// newService puts a service on top of the data. With mail, people are told of what
+// happens to their keys.
+func (n *node) newService(rules controlplane.Rules, withMail bool) (*controlplane.Service, error) {
+	parts := controlplane.Parts{
 		Store: n.db, Sealer: n.ring, Hasher: n.hasher,
 		Clock: time.Now, Random: rand.Reader, Rules: rules,
-	})
+	}
+	if withMail {
+		parts.NotifyKey = outbox.NotifyKey
+	}
+	return controlplane.NewService(parts)
 }
 
 // follow keeps a snapshot for requests and writes down what they used, until
 // close. report is told what goes wrong.
-func (n *node) follow(report func(what string, err error)) {
+func (n *node) follow(mail func() outbox.Transport, report func(what string, err error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop, n.done = cancel, make(chan struct{})
 	n.follower = controlplane.NewFollower(controlplane.FollowerConfig{
@@ -99,6 +109,8 @@ func (n *node) follow(report func(what string, err error)) {
 		OnError: func(err error) { report("follow the control plane", err) },
 	})
 	n.usage = newUsage(n.service.RecordUse, func(err error) { report("write down the last uses", err) })
+	sender := outbox.Sender{Store: n.db, Transport: mail, Clock: time.Now, OnError: func(err error) { report("send mail", err) }}
+	n.sending.Go(func() { sender.Run(ctx) })
 	go func() {
 		defer close(n.done)
 		if err := n.follower.Run(ctx); !errors.Is(err, context.Canceled) {
@@ -113,6 +125,7 @@ func (n *node) close() error {
 	if n.stop != nil {
 		n.stop()
 		<-n.done
+		n.sending.Wait()
 		n.usage.close()
 	}
 	if err := n.db.Close(); err != nil {

@@ -54,7 +54,7 @@ func rootFor(path string, keys []controlplane.DataKey) (*keyring.Root, error) {
 // first start, the new ones after an upgrade.
 func (r *ring) addMissing(ctx context.Context, db controlplane.Store, have []controlplane.DataKey, now time.Time) error {
 	var made []controlplane.DataKey
-	for _, purpose := range []string{controlplane.PurposeAPISecret} {
+	for _, purpose := range controlplane.Purposes() {
 		if slices.ContainsFunc(have, func(k controlplane.DataKey) bool { return k.Purpose == purpose }) {
 			continue
 		}

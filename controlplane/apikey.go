@@ -57,23 +57,6 @@ func (k APIKey) StateAt(now time.Time) KeyState {
 	return k.State
 }
 
-// KeyNoticeKind is what a [KeyNotice] tells of.
-type KeyNoticeKind string
-
-const (
-	KeyNoticeIssued   KeyNoticeKind = "key_issued"
-	KeyNoticeRotated  KeyNoticeKind = "key_rotated"  // the key is the old one
-	KeyNoticeRetired  KeyNoticeKind = "key_retired"  // stopped, or soon to be
-	KeyNoticeStopping KeyNoticeKind = "key_stopping" // about to stop, and still used
-)
-
-// KeyNotice is something that a merchant's people should know about a key.
-type KeyNotice struct {
-	Kind KeyNoticeKind
-	Key  APIKey
-	At   time.Time
-}
-
 // Overlap is how long the old key works beside the new one after a rotation.
 type Overlap time.Duration
 

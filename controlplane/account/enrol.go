@@ -134,7 +134,7 @@ func (s *Service) enrolled(ctx context.Context, st Standing, n need, done counte
 			return Ticket{}, orNoEnrolment(err)
 		}
 		a.SecondFactor = true
-		return s.secured(ctx, tx, st.Session, a, from, controlplane.OpSecondFactorEnrol, NoticeSecondFactorAdded)
+		return s.secured(ctx, tx, st.Session, a, from, controlplane.OpSecondFactorEnrol, controlplane.NoticeSecondFactorAdded)
 	})
 	if err != nil {
 		return Ticket{}, nil, err
@@ -185,7 +185,7 @@ func (s *Service) RemoveFactor(ctx context.Context, token controlplane.Secret, f
 			return Ticket{}, err
 		}
 		a.SecondFactor, a.Password.MustChange = false, true
-		return s.secured(ctx, tx, st.Session, a, from, controlplane.OpSecondFactorRemove, NoticeSecondFactorRemoved)
+		return s.secured(ctx, tx, st.Session, a, from, controlplane.OpSecondFactorRemove, controlplane.NoticeSecondFactorRemoved)
 	})
 }
 
@@ -215,7 +215,7 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, token controlplane.Secre
 		if err := s.record(ctx, tx, st.Account, from, event{op: controlplane.OpRecoveryCodes, outcome: controlplane.OutcomeOK}); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, s.tell(ctx, tx, NoticeRecoveryCodesMade, st.Account, from)
+		return struct{}{}, s.tell(ctx, tx, controlplane.NoticeRecoveryCodesMade, st.Account, from)
 	})
 	if err != nil {
 		return nil, err

@@ -118,7 +118,7 @@ func TestNewRecoveryCodesReplaceTheOld(t *testing.T) {
 	w.told()
 	codes, err := w.NewRecoveryCodes(t.Context(), p.token, p.from)
 	w.must(err)
-	if got := w.told(); len(codes) != 10 || !slices.Equal(got, []NoticeKind{NoticeRecoveryCodesMade}) {
+	if got := w.told(); len(codes) != 10 || !slices.Equal(got, []controlplane.AccountNoticeKind{controlplane.NoticeRecoveryCodesMade}) {
 		t.Errorf("%d codes, told %v", len(codes), got)
 	}
 	p.step(controlplane.SessionPending2FA)(p.signIn(first))

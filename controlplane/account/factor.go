@@ -33,7 +33,7 @@ func (s *Service) RecoveryCode(ctx context.Context, token, code controlplane.Sec
 			if err != nil || !spent {
 				return false, err
 			}
-			return true, s.tell(ctx, tx, NoticeRecoveryCodeUsed, a, from)
+			return true, s.tell(ctx, tx, controlplane.NoticeRecoveryCodeUsed, a, from)
 		}, nil
 	})
 }

@@ -43,7 +43,7 @@ type world struct {
 	parts  Parts
 
 	mu      sync.Mutex
-	notices []NoticeKind
+	notices []controlplane.AccountNoticeKind
 }
 
 type clock struct {
@@ -78,7 +78,7 @@ func newWorld(tb testing.TB) *world {
 	}
 	w.parts = Parts{
 		Kind: controlplane.ActorUser, Store: db, Sealer: w.ring, Hasher: h, Clock: w.clock.Now, Random: rand.Reader,
-		Notify: func(_ context.Context, _ controlplane.Tx, n Notice) error {
+		Notify: func(_ context.Context, _ controlplane.Tx, n controlplane.AccountNotice) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.notices = append(w.notices, n.Kind)
@@ -260,7 +260,7 @@ func (p *person) step(want controlplane.SessionState) func(Ticket, error) {
 }
 
 // told returns what was put into the outbox since the last call.
-func (w *world) told() []NoticeKind {
+func (w *world) told() []controlplane.AccountNoticeKind {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := w.notices

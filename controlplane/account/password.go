@@ -77,13 +77,13 @@ func (s *Service) passwordChanged(ctx context.Context, tx controlplane.Tx, st St
 	if err := tx.DeleteDevices(ctx, a.ID); err != nil {
 		return Ticket{}, err
 	}
-	return s.secured(ctx, tx, st.Session, a, from, controlplane.OpPasswordChange, NoticePasswordChanged)
+	return s.secured(ctx, tx, st.Session, a, from, controlplane.OpPasswordChange, controlplane.NoticePasswordChanged)
 }
 
 // secured saves what protects an account, ends all of its sessions, also those
 // that other servers know, and makes a new one for who changed it.
 func (s *Service) secured(ctx context.Context, tx controlplane.Tx, session controlplane.Session, a Account, from Origin,
-	op controlplane.Operation, notice NoticeKind,
+	op controlplane.Operation, notice controlplane.AccountNoticeKind,
 ) (Ticket, error) {
 	a.SecurityVersion++
 	if err := savePassword(ctx, tx, a, s.now()); err != nil {

@@ -82,7 +82,7 @@ func TestPasswordChangeForgetsOtherDevices(t *testing.T) {
 	w.must(p.changePassword(first, second))
 	w.told()
 	other.step(controlplane.SessionActive)(other.signIn(second))
-	if got := w.told(); !slices.Equal(got, []NoticeKind{NoticeNewDevice}) {
+	if got := w.told(); !slices.Equal(got, []controlplane.AccountNoticeKind{controlplane.NoticeNewDevice}) {
 		t.Errorf("told %v", got)
 	}
 	p.step(controlplane.SessionActive)(p.signIn(second))
@@ -146,7 +146,7 @@ func TestNoticeAndChangeAreOneTransaction(t *testing.T) {
 	notify := w.parts.Notify
 	full := errors.New("the outbox is full")
 	w.rebuild(func(parts *Parts) {
-		parts.Notify = func(ctx context.Context, tx controlplane.Tx, n Notice) error {
+		parts.Notify = func(ctx context.Context, tx controlplane.Tx, n controlplane.AccountNotice) error {
 			return errors.Join(notify(ctx, tx, n), full)
 		}
 	})
@@ -165,7 +165,7 @@ func TestRemovingTheSecondFactorDemandsAPasswordThatStandsAlone(t *testing.T) {
 	w.must(p.confirm(p.password, p.code().Reveal()))
 	w.told()
 	p.step(controlplane.SessionPendingPassword)(p.keep(w.RemoveFactor(t.Context(), p.token, p.from)))
-	if got := w.told(); !slices.Equal(got, []NoticeKind{NoticeSecondFactorRemoved}) {
+	if got := w.told(); !slices.Equal(got, []controlplane.AccountNoticeKind{controlplane.NoticeSecondFactorRemoved}) {
 		t.Errorf("told %v", got)
 	}
 	wantsRule(t, p.changePassword(p.password, "vT3#mQ8k!zR5"), "short")

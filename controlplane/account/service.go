@@ -21,7 +21,7 @@ type Service struct {
 	hasher *Hasher
 	clock  func() time.Time
 	random io.Reader
-	notify func(context.Context, controlplane.Tx, Notice) error
+	notify func(context.Context, controlplane.Tx, controlplane.AccountNotice) error
 	rules  Rules
 	seen   seen
 }
@@ -49,7 +49,7 @@ type Parts struct {
 	// Random must be safe for concurrent use, as crypto/rand.Reader is.
 	Random io.Reader
 	// Notify puts a notice into an outbox, in the transaction of what it tells of.
-	Notify func(context.Context, controlplane.Tx, Notice) error
+	Notify func(context.Context, controlplane.Tx, controlplane.AccountNotice) error
 	Rules  Rules
 }
 
@@ -62,7 +62,7 @@ func NewService(p Parts) (*Service, error) {
 		return nil, fmt.Errorf("accounts: nobody of the kind %q signs in", p.Kind)
 	}
 	if p.Notify == nil {
-		p.Notify = func(context.Context, controlplane.Tx, Notice) error { return nil }
+		p.Notify = func(context.Context, controlplane.Tx, controlplane.AccountNotice) error { return nil }
 	}
 	if p.Rules.PasswordLife == 0 {
 		p.Rules.PasswordLife = 90 * 24 * time.Hour
@@ -78,29 +78,6 @@ type Origin struct {
 	IP        netip.Addr
 	UserAgent string
 	RequestID string
-}
-
-// NoticeKind is what a [Notice] tells of.
-type NoticeKind string
-
-// What people are told about their account, so that they notice what they did not
-// do themselves.
-const (
-	NoticeNewDevice           NoticeKind = "new_device"
-	NoticeLockout             NoticeKind = "lockout"
-	NoticePasswordChanged     NoticeKind = "password_changed"
-	NoticeSecondFactorAdded   NoticeKind = "second_factor_added"
-	NoticeSecondFactorRemoved NoticeKind = "second_factor_removed"
-	NoticeRecoveryCodeUsed    NoticeKind = "recovery_code_used"
-	NoticeRecoveryCodesMade   NoticeKind = "recovery_codes_made"
-)
-
-// Notice is one thing that the owner of an account is to be told.
-type Notice struct {
-	Kind    NoticeKind
-	Account Account
-	At      time.Time
-	From    Origin
 }
 
 // now is the clock at the resolution of the store.
@@ -191,8 +168,10 @@ func (s *Service) recordAlone(ctx context.Context, a Account, from Origin, e eve
 	return err
 }
 
-func (s *Service) tell(ctx context.Context, tx controlplane.Tx, kind NoticeKind, a Account, from Origin) error {
-	if err := s.notify(ctx, tx, Notice{kind, a, s.now(), from}); err != nil {
+func (s *Service) tell(ctx context.Context, tx controlplane.Tx, kind controlplane.AccountNoticeKind, a Account, from Origin) error {
+	if err := s.notify(ctx, tx, controlplane.AccountNotice{
+		Kind: kind, AccountID: a.ID, Username: a.Username, Email: a.Email, At: s.now(), IP: from.IP,
+	}); err != nil {
 		return fmt.Errorf("put a notice into the outbox: %w", err)
 	}
 	return nil

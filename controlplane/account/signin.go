@@ -119,7 +119,7 @@ func (s *Service) count(ctx context.Context, tx controlplane.Tx, a Account, from
 		return nil, nil, err
 	}
 	if a.ID != "" && over.name != passwordByIP().name {
-		if err := s.tell(ctx, tx, NoticeLockout, a, from); err != nil {
+		if err := s.tell(ctx, tx, controlplane.NoticeLockout, a, from); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -218,7 +218,7 @@ func (s *Service) proceed(ctx context.Context, tx controlplane.Tx, e entry, step
 		op: controlplane.OpSignIn, step: step, outcome: controlplane.OutcomeOK, reason: string(t.State), newDevice: newDevice,
 	})
 	if err == nil && newDevice {
-		err = s.tell(ctx, tx, NoticeNewDevice, e.account, e.from)
+		err = s.tell(ctx, tx, controlplane.NoticeNewDevice, e.account, e.from)
 	}
 	return t, err
 }

@@ -19,7 +19,7 @@ func TestFirstSignInForcesANewPassword(t *testing.T) {
 	if p.device.IsZero() || p.token.Reveal() == before.Reveal() {
 		t.Error("the session kept its id, or the browser is not known")
 	}
-	if got := w.told(); !slices.Equal(got, []NoticeKind{NoticePasswordChanged}) {
+	if got := w.told(); !slices.Equal(got, []controlplane.AccountNoticeKind{controlplane.NoticePasswordChanged}) {
 		t.Errorf("told %v", got)
 	}
 	p.step(controlplane.SessionActive)(p.signIn(first))
@@ -45,7 +45,7 @@ func TestSignInWithCodeThenWithRecoveryCode(t *testing.T) {
 	if f, err := w.Factor(t.Context(), p.token); err != nil || f.CodesLeft != 9 || !f.Enrolled {
 		t.Errorf("unexpected factor: %+v, %v", f, err)
 	}
-	if got := w.told(); !slices.Equal(got, []NoticeKind{NoticeRecoveryCodeUsed}) {
+	if got := w.told(); !slices.Equal(got, []controlplane.AccountNoticeKind{controlplane.NoticeRecoveryCodeUsed}) {
 		t.Errorf("told %v", got)
 	}
 }

@@ -115,7 +115,7 @@ func TestLockoutIsToldOnceAndOnlyOfAccounts(t *testing.T) {
 			t.Fatal("signed in with a wrong password")
 		}
 	}
-	if got := w.told(); !slices.Equal(got, []NoticeKind{NoticeLockout}) {
+	if got := w.told(); !slices.Equal(got, []controlplane.AccountNoticeKind{controlplane.NoticeLockout}) {
 		t.Errorf("told %v", got)
 	}
 	if e := w.lastAudit(); e.Operation != controlplane.OpLockout || e.Outcome != controlplane.OutcomeDenied || e.Reason != "password/name" {
@@ -167,7 +167,7 @@ func TestDeviceTokens(t *testing.T) {
 	q.device = p.device
 	w.told()
 	q.step(controlplane.SessionActive)(q.signIn(first))
-	if got := w.told(); q.device.Reveal() != device || !slices.Equal(got, []NoticeKind{NoticeNewDevice}) {
+	if got := w.told(); q.device.Reveal() != device || !slices.Equal(got, []controlplane.AccountNoticeKind{controlplane.NoticeNewDevice}) {
 		t.Errorf("told %v", got)
 	}
 	// A token that nobody gave out is not taken over.

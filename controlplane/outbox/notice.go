@@ -8,19 +8,18 @@ import (
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
-	"github.com/unknownpay/merchant-gateway/controlplane/account"
 )
 
 // Notify puts a notice about an account into the outbox, for the account's own
-// address. It fits [account.Parts.Notify].
-func Notify(ctx context.Context, tx controlplane.Tx, n account.Notice) error {
+// address. It fits Parts.Notify of package account.
+func Notify(ctx context.Context, tx controlplane.Tx, n controlplane.AccountNotice) error {
 	text, known := accountTexts()[n.Kind]
 	if !known {
 		return fmt.Errorf("outbox: no text for the notice %q", n.Kind)
 	}
-	facts := []string{n.Account.Username, moment(n.At), n.From.IP.String()}
-	id := fmt.Sprintf("%s:%s:%d", n.Kind, n.Account.ID, n.At.UnixMicro())
-	return add(ctx, tx, id, n.Account.Email, text, n.At, facts)
+	facts := []string{n.Username, moment(n.At), n.IP.String()}
+	id := fmt.Sprintf("%s:%s:%d", n.Kind, n.AccountID, n.At.UnixMicro())
+	return add(ctx, tx, id, n.Email, text, n.At, facts)
 }
 
 // NotifyKey tells the owners and admins of a merchant of a change to a key. It

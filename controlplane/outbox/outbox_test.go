@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
-	"github.com/unknownpay/merchant-gateway/controlplane/account"
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
 	"github.com/unknownpay/merchant-gateway/controlplane/outbox"
 	"github.com/unknownpay/merchant-gateway/controlplane/store"
@@ -115,12 +114,11 @@ func TestOwnersAndAdminsWithAnAddressAreToldOfKeys(t *testing.T) {
 
 func TestEveryNoticeHasWordsInBothLanguages(t *testing.T) {
 	w := newWorld(t)
-	from := account.Origin{IP: netip.MustParseAddr("203.0.113.9")}
-	for _, kind := range []account.NoticeKind{
-		account.NoticeNewDevice, account.NoticeLockout, account.NoticePasswordChanged, account.NoticeSecondFactorAdded,
-		account.NoticeSecondFactorRemoved, account.NoticeRecoveryCodeUsed, account.NoticeRecoveryCodesMade,
+	for _, kind := range []controlplane.AccountNoticeKind{
+		controlplane.NoticeNewDevice, controlplane.NoticeLockout, controlplane.NoticePasswordChanged, controlplane.NoticeSecondFactorAdded,
+		controlplane.NoticeSecondFactorRemoved, controlplane.NoticeRecoveryCodeUsed, controlplane.NoticeRecoveryCodesMade,
 	} {
-		n := account.Notice{Kind: kind, Account: account.Account{ID: "usr_1", Username: "nok", Email: "nok@example.com"}, At: w.now, From: from}
+		n := controlplane.AccountNotice{Kind: kind, AccountID: "usr_1", Username: "nok", Email: "nok@example.com", At: w.now, IP: netip.MustParseAddr("203.0.113.9")}
 		w.check(w.db.Update(t.Context(), func(tx controlplane.Tx) error { return outbox.Notify(t.Context(), tx, n) }))
 	}
 	mail := w.due()
@@ -132,7 +130,9 @@ func TestEveryNoticeHasWordsInBothLanguages(t *testing.T) {
 			t.Errorf("%s: %s", m.Subject, m.Body)
 		}
 	}
-	err := w.db.Update(t.Context(), func(tx controlplane.Tx) error { return outbox.Notify(t.Context(), tx, account.Notice{Kind: "x"}) })
+	err := w.db.Update(t.Context(), func(tx controlplane.Tx) error {
+		return outbox.Notify(t.Context(), tx, controlplane.AccountNotice{Kind: "x"})
+	})
 	if err == nil {
 		t.Error("a notice without words was taken")
 	}
@@ -180,7 +180,7 @@ func (f *fakeTransport) Send(_ context.Context, m controlplane.Mail) error {
 
 func (w *world) round(f *fakeTransport) (reported int) {
 	ctx, cancel := context.WithCancel(w.Context())
-	s := outbox.Sender{Store: w.db, Transport: f, Clock: w.clock, OnError: func(error) { reported++ }}
+	s := outbox.Sender{Store: w.db, Transport: func() outbox.Transport { return f }, Clock: w.clock, OnError: func(error) { reported++ }}
 	w.check(s.Round(ctx))
 	cancel()
 	return reported
@@ -204,6 +204,29 @@ func TestMailIsTriedUntilItIsTaken(t *testing.T) {
 	if len(f.sent) != 2 {
 		t.Errorf("sent %v, want each once", f.sent)
 	}
+}
+
+func TestMailWaitsForAMailServer(t *testing.T) {
+	w := newWorld(t)
+	w.issue()
+	s := outbox.Sender{Store: w.db, Transport: func() outbox.Transport { return nil }, Clock: w.clock, OnError: func(err error) { t.Error(err) }}
+	w.check(s.Round(t.Context()))
+	if n := len(w.due()); n != 2 {
+		t.Errorf("%d messages wait, want 2", n)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &fakeTransport{}
+	done := make(chan struct{})
+	s := outbox.Sender{Store: w.db, Clock: w.clock, OnError: func(err error) { t.Error(err) }, Transport: func() outbox.Transport {
+		cancel()
+		return f
+	}}
+	go func() { s.Run(ctx); close(done) }()
+	<-done
 }
 
 func TestMailIsGivenUpWhenRefusedForGoodOrOld(t *testing.T) {

@@ -36,8 +36,10 @@ const (
 
 // Sender empties the outbox.
 type Sender struct {
-	Store     controlplane.Store
-	Transport Transport
+	Store controlplane.Store
+	// Transport returns the mail server of the present configuration, or nil if
+	// there is none: mail then waits.
+	Transport func() Transport
 	Clock     func() time.Time
 	// OnError is told what failed; never the content of a message.
 	OnError func(error)
@@ -61,6 +63,10 @@ func (s *Sender) Run(ctx context.Context) {
 
 // Round sends what is due once.
 func (s *Sender) Round(ctx context.Context) error {
+	transport := s.Transport()
+	if transport == nil {
+		return nil
+	}
 	now := s.Clock()
 	if err := RemindOfStoppingKeys(ctx, s.Store, now); err != nil {
 		return fmt.Errorf("remind of stopping keys: %w", err)
@@ -74,7 +80,7 @@ func (s *Sender) Round(ctx context.Context) error {
 		return fmt.Errorf("read the outbox: %w", err)
 	}
 	for _, m := range due {
-		if err := s.send(ctx, m); err != nil {
+		if err := s.send(ctx, transport, m); err != nil {
 			return err
 		}
 	}
@@ -83,9 +89,9 @@ func (s *Sender) Round(ctx context.Context) error {
 
 // send tries one message and writes down what came of it. A crash in between
 // sends it again: told twice is better than not told.
-func (s *Sender) send(ctx context.Context, m controlplane.Mail) error {
+func (s *Sender) send(ctx context.Context, t Transport, m controlplane.Mail) error {
 	limited, cancel := context.WithTimeout(ctx, sendTimeout)
-	failed := s.Transport.Send(limited, m)
+	failed := t.Send(limited, m)
 	cancel()
 	if ctx.Err() != nil {
 		return ctx.Err() // a stop is not the server's fault

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"github.com/unknownpay/merchant-gateway/controlplane"
-	"github.com/unknownpay/merchant-gateway/controlplane/account"
 )
 
 const (
@@ -11,25 +10,25 @@ const (
 )
 
 // accountTexts: {0} username, {1} time, {2} address.
-func accountTexts() map[account.NoticeKind]text {
+func accountTexts() map[controlplane.AccountNoticeKind]text {
 	at, atTH := " (account {0}, {1}, from {2}).", " (บัญชี {0} เวลา {1} จาก {2})"
 	t := func(subject, sentence, subjectTH, sentenceTH string) text {
 		return text{[2]string{subject, sentence + at + notYouEN}, [2]string{subjectTH, sentenceTH + atTH + notYouTH}}
 	}
-	return map[account.NoticeKind]text{
-		account.NoticeNewDevice: t("Sign-in from a new device", "Your account was signed in to from a device that we have not seen before",
+	return map[controlplane.AccountNoticeKind]text{
+		controlplane.NoticeNewDevice: t("Sign-in from a new device", "Your account was signed in to from a device that we have not seen before",
 			"มีการเข้าสู่ระบบจากอุปกรณ์ใหม่", "มีการเข้าสู่ระบบบัญชีของคุณจากอุปกรณ์ที่เราไม่เคยพบมาก่อน"),
-		account.NoticeLockout: t("Sign-in is paused", "There were too many wrong attempts to sign in to your account, so that sign-in is paused for a while",
+		controlplane.NoticeLockout: t("Sign-in is paused", "There were too many wrong attempts to sign in to your account, so that sign-in is paused for a while",
 			"ระงับการเข้าสู่ระบบชั่วคราว", "มีการพยายามเข้าสู่ระบบผิดพลาดหลายครั้งเกินไป จึงระงับการเข้าสู่ระบบชั่วคราว"),
-		account.NoticePasswordChanged: t("Password changed", "The password of your account was changed",
+		controlplane.NoticePasswordChanged: t("Password changed", "The password of your account was changed",
 			"เปลี่ยนรหัสผ่านแล้ว", "รหัสผ่านของบัญชีของคุณถูกเปลี่ยน"),
-		account.NoticeSecondFactorAdded: t("Two-factor sign-in turned on", "Two-factor sign-in was turned on for your account",
+		controlplane.NoticeSecondFactorAdded: t("Two-factor sign-in turned on", "Two-factor sign-in was turned on for your account",
 			"เปิดใช้การยืนยันตัวตนสองขั้นตอนแล้ว", "เปิดใช้การยืนยันตัวตนสองขั้นตอนสำหรับบัญชีของคุณแล้ว"),
-		account.NoticeSecondFactorRemoved: t("Two-factor sign-in turned off", "Two-factor sign-in was turned off for your account",
+		controlplane.NoticeSecondFactorRemoved: t("Two-factor sign-in turned off", "Two-factor sign-in was turned off for your account",
 			"ปิดการยืนยันตัวตนสองขั้นตอนแล้ว", "ปิดการยืนยันตัวตนสองขั้นตอนสำหรับบัญชีของคุณแล้ว"),
-		account.NoticeRecoveryCodeUsed: t("Recovery code used", "A recovery code was used to sign in to your account",
+		controlplane.NoticeRecoveryCodeUsed: t("Recovery code used", "A recovery code was used to sign in to your account",
 			"มีการใช้รหัสกู้คืน", "มีการใช้รหัสกู้คืนเพื่อเข้าสู่ระบบบัญชีของคุณ"),
-		account.NoticeRecoveryCodesMade: t("New recovery codes", "New recovery codes were made for your account, and the old ones no longer work",
+		controlplane.NoticeRecoveryCodesMade: t("New recovery codes", "New recovery codes were made for your account, and the old ones no longer work",
 			"สร้างรหัสกู้คืนใหม่แล้ว", "สร้างรหัสกู้คืนใหม่สำหรับบัญชีของคุณแล้ว รหัสเดิมใช้ไม่ได้อีกต่อไป"),
 	}
 }

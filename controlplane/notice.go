@@ -1,0 +1,48 @@
+package controlplane
+
+import (
+	"net/netip"
+	"time"
+)
+
+// AccountNoticeKind is what an [AccountNotice] tells of.
+type AccountNoticeKind string
+
+// What people are told about their account, so that they notice what they did not
+// do themselves.
+const (
+	NoticeNewDevice           AccountNoticeKind = "new_device"
+	NoticeLockout             AccountNoticeKind = "lockout"
+	NoticePasswordChanged     AccountNoticeKind = "password_changed"
+	NoticeSecondFactorAdded   AccountNoticeKind = "second_factor_added"
+	NoticeSecondFactorRemoved AccountNoticeKind = "second_factor_removed"
+	NoticeRecoveryCodeUsed    AccountNoticeKind = "recovery_code_used"
+	NoticeRecoveryCodesMade   AccountNoticeKind = "recovery_codes_made"
+)
+
+// AccountNotice is one thing that the owner of an account is to be told.
+type AccountNotice struct {
+	Kind      AccountNoticeKind
+	AccountID string
+	Username  string
+	Email     string
+	At        time.Time
+	IP        netip.Addr
+}
+
+// KeyNoticeKind is what a [KeyNotice] tells of.
+type KeyNoticeKind string
+
+const (
+	KeyNoticeIssued   KeyNoticeKind = "key_issued"
+	KeyNoticeRotated  KeyNoticeKind = "key_rotated"  // the key is the old one
+	KeyNoticeRetired  KeyNoticeKind = "key_retired"  // stopped, or soon to be
+	KeyNoticeStopping KeyNoticeKind = "key_stopping" // about to stop, and still used
+)
+
+// KeyNotice is something that a merchant's people should know about a key.
+type KeyNotice struct {
+	Kind KeyNoticeKind
+	Key  APIKey
+	At   time.Time
+}
