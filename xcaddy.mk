@@ -65,14 +65,19 @@ run: build ## start a demo: gateway, demo upstream and demo merchant on loopback
 
 test: build cover race thirdparty ## everything CI runs
 
+# The npm packages that tests run. The lock file decides which.
+NPM := tests/npm/node_modules/.package-lock.json
+$(NPM): tests/npm/package-lock.json
+	npm ci --prefix tests/npm --ignore-scripts --no-audit --no-fund
+
 # One invocation vets and tests every package and counts, per package, the lines that
 # the whole suite reaches. A "go vet" of its own would look at all of Caddy once more.
-cover:
+cover: $(NPM)
 	@mkdir -p $(CACHE)
 	go test $(TESTFLAGS) -timeout=30m -vet=all -coverpkg=./... -coverprofile=$(CACHE)/cover.out ./...
 	go run ./tests/structure/coverage $(CACHE)/cover.out
 
-race:
+race: $(NPM)
 	go test $(TESTFLAGS) -timeout=30m -vet=off -race $(RACE_PACKAGES)
 
 # Other people's libraries for RFC 9421, in a module of their own.
@@ -96,7 +101,7 @@ fuzz: ## run every fuzz target for FUZZTIME (60s)
 	done
 
 clean: ## remove what the targets made, but not .data
-	rm -rf ./caddy $(BIN) $(CACHE)
+	rm -rf ./caddy $(BIN) $(CACHE) tests/npm/node_modules
 
 # A tool's version is part of its file's name, so a changed pin installs anew, and
 # its own go.sum decides what it is built from, not this module's.
