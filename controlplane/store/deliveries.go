@@ -11,7 +11,7 @@ import (
 const (
 	sqlInsertDelivery = `INSERT INTO deliveries (id, merchant_id, environment, endpoint_row, event_row, type, state, lane, replay_of, attempts,
 			created_at, next_at, first_attempt_at, last_attempt_at, last_status, last_fault, finished_at, lease, lease_until)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING row_id`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 	sqlUpdateDelivery = `UPDATE deliveries SET state = $1, lane = $2, next_at = $3, first_attempt_at = $4, finished_at = $5
 		WHERE merchant_id = $6 AND id = $7 AND state <> 'inflight'`
 	sqlDelivery = `SELECT d.row_id, d.id, d.merchant_id, d.environment, d.endpoint_row, e.id, d.event_row, v.id, d.type, d.state, d.lane, d.replay_of,
@@ -55,9 +55,13 @@ const (
 )
 
 func (t *tx) InsertDelivery(ctx context.Context, d controlplane.Delivery) (int64, error) {
-	return one(ctx, t, "delivery", scanValue[int64], sqlInsertDelivery, d.ID, d.MerchantID, d.Environment, d.EndpointRow, d.EventRow, d.Type,
+	err := t.insert(ctx, "delivery", sqlInsertDelivery, d.ID, d.MerchantID, d.Environment, d.EndpointRow, d.EventRow, d.Type,
 		d.State, int64(d.Lane), d.ReplayOf, d.Attempts, micros(d.CreatedAt), micros(d.NextAt), micros(d.FirstAttemptAt), micros(d.LastAttemptAt),
 		d.LastStatus, d.LastFault, micros(d.FinishedAt), d.Lease, int64(0))
+	if err != nil {
+		return 0, err
+	}
+	return one(ctx, t, "delivery", scanValue[int64], sqlDeliveryRow, d.MerchantID, d.ID)
 }
 
 func (t *tx) UpdateDelivery(ctx context.Context, d controlplane.Delivery) error {

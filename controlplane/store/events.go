@@ -2,29 +2,35 @@ package store
 
 import (
 	"context"
-	"errors"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
+// The hot inserts have no RETURNING: SQLite carries it out as a trigger and keeps a
+// statement journal for it, whose end takes longer the more the transaction has
+// changed. In a batch of 1,000 that was two thirds of the time; asking for the row
+// by its id costs a tenth.
 const (
 	sqlInsertEvent = `INSERT INTO events (id, merchant_id, environment, type, body, created_at, key_hash, content_hash)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key_hash) DO NOTHING RETURNING row_id`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key_hash) DO NOTHING`
+	sqlEventRow   = `SELECT row_id FROM events WHERE merchant_id = $1 AND id = $2`
 	sqlEventByKey = `SELECT row_id, id, merchant_id, environment, type, created_at, key_hash, content_hash FROM events WHERE key_hash = $1`
 	sqlEvent      = `SELECT row_id, id, merchant_id, environment, type, body, created_at, key_hash, content_hash
 		FROM events WHERE merchant_id = $1 AND id = $2`
 )
 
 func (t *tx) InsertEvent(ctx context.Context, e controlplane.Event) (controlplane.Event, bool, error) {
-	row, err := one(ctx, t, "event", scanValue[int64], sqlInsertEvent,
+	n, err := t.exec(ctx, "event", sqlInsertEvent,
 		e.ID, e.MerchantID, e.Environment, e.Type, []byte(e.Body), micros(e.CreatedAt), e.KeyHash[:], e.ContentHash[:])
-	if errors.Is(err, controlplane.ErrNotFound) { // nothing returned: the key is there, or the merchant is not
+	if err == nil && n == 0 {
 		earlier, err := one(ctx, t, "event", func(r scanner, e *controlplane.Event) error {
 			return r.Scan(&e.Row, &e.ID, &e.MerchantID, &e.Environment, &e.Type, timeColumn{&e.CreatedAt}, hashColumn{&e.KeyHash}, hashColumn{&e.ContentHash})
 		}, sqlEventByKey, e.KeyHash[:])
 		return earlier, false, err
 	}
-	e.Row = row
+	if err == nil {
+		e.Row, err = one(ctx, t, "event", scanValue[int64], sqlEventRow, e.MerchantID, e.ID)
+	}
 	return e, err == nil, err
 }
 
