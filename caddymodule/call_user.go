@@ -56,6 +56,14 @@ func userCalls() []call {
 			u, err := n.service.SetUserRole(ctx, a, in)
 			return userChanged{u}, err
 		}),
+		newCall(controlplane.OpUserResetPassword, func(ctx ctx, n callNode, a actor, in userRef) (newAccount, error) {
+			account, err := n.service.ResetUserPassword(ctx, a, in.MerchantID, in.UserID)
+			return revealAccount(account, in.MerchantID), err
+		}),
+		newCall(controlplane.OpUserResetSecondFactor, func(ctx ctx, n callNode, a actor, in userRef) (userChanged, error) {
+			u, err := n.service.ResetUserSecondFactor(ctx, a, in.MerchantID, in.UserID)
+			return userChanged{u}, err
+		}),
 		newCall(controlplane.OpUserList, listUsers),
 	}
 }

@@ -22,8 +22,10 @@ valid for 24 hours. It works only while there is no staff at all.`,
 }
 
 func userCommand() *cobra.Command {
-	return commandGroup("user", "Creates, disables and lists the users of a merchant",
-		userCreateCommand(), userListCommand(), userRoleCommand(),
+	return commandGroup("user", "Creates, disables, rescues and lists the users of a merchant",
+		userCreateCommand(), userListCommand(), userRoleCommand(), userResetPasswordCommand(),
+		userStateCommand("reset-2fa", controlplane.OpUserResetSecondFactor,
+			"Takes the second factor from a user who has lost it; make sure of who is asking"),
 		userStateCommand("disable", controlplane.OpUserDisable, "Ends a user's sessions and refuses their sign-in"),
 		userStateCommand("enable", controlplane.OpUserEnable, "Lets a disabled user sign in again"))
 }
@@ -58,6 +60,21 @@ func userStateCommand(verb string, name controlplane.Operation, short string) *c
 	}
 	userFlags(cmd, &in.MerchantID, &in.UserID)
 	return leaf(cmd, []string{"merchant", "user"}, func(s *session) error { return do(s, name, in, showUser) })
+}
+
+func userResetPasswordCommand() *cobra.Command {
+	var in userRef
+	cmd := &cobra.Command{
+		Use: "reset-password --merchant <id> --user <id>", Short: "Gives a user a new initial password",
+		Long: `Replaces the password of a user who cannot get in, ends their sessions, and prints
+a generated initial password. It must be changed at the next sign-in, and dies
+unused after 72 hours. A second factor stays: see reset-2fa.`,
+		Example: `  $ caddy merchants user reset-password --merchant mer_… --user usr_…`,
+	}
+	userFlags(cmd, &in.MerchantID, &in.UserID)
+	return leaf(cmd, []string{"merchant", "user"}, func(s *session) error {
+		return doOnce(s, "password", controlplane.OpUserResetPassword, in, showNewAccount)
+	})
 }
 
 func userRoleCommand() *cobra.Command {

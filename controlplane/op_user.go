@@ -129,19 +129,7 @@ func (s *Service) SetUserRole(ctx context.Context, a Actor, in SetUserRole) (Use
 // changeUser loads, changes and saves a user. Whatever is changed this way
 // changes what protects the account, so older sessions die with it.
 func (s *Service) changeUser(ctx context.Context, r request, userID string, edit func(*User, *record) error) (User, error) {
-	return change(ctx, s, r, func(tx Tx, rec *record) (User, error) {
-		u, err := tx.User(ctx, r.merchantID, userID)
-		if err != nil {
-			return u, orNotFound(err, "user", userID)
-		}
-		rec.target = u.ID
-		if err := edit(&u, rec); err != nil {
-			return u, err
-		}
-		u.SecurityVersion++
-		u.UpdatedAt = s.now()
-		return u, tx.UpdateUser(ctx, u)
-	})
+	return s.rescueUser(ctx, r, userID, func(_ Tx, u *User, rec *record) error { return edit(u, rec) })
 }
 
 // ListUsers lists a merchant's users.

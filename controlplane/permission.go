@@ -20,6 +20,9 @@ const (
 	OpUserRole    Operation = "user.role"
 	OpUserList    Operation = "user.list"
 
+	OpUserResetPassword     Operation = "user.reset_password"
+	OpUserResetSecondFactor Operation = "user.reset_second_factor"
+
 	OpKeyIssue  Operation = "key.issue"
 	OpKeyRotate Operation = "key.rotate"
 	OpKeyRetire Operation = "key.retire"
@@ -121,6 +124,8 @@ func Permissions() []Permission {
 		{OpUserEnable, staff, true, true},
 		{OpUserRole, staff, true, true},
 		{OpUserList, managers, false, false},
+		{OpUserResetPassword, staff, true, true},
+		{OpUserResetSecondFactor, staff, true, true},
 
 		{OpKeyIssue, keepers, true, true},
 		{OpKeyRotate, keepers, true, true},

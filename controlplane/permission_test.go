@@ -25,6 +25,8 @@ user.disable sudo     local platform_admin platform_operator
 user.enable sudo      local platform_admin platform_operator
 user.role sudo        local platform_admin platform_operator
 user.list reads       local platform_admin platform_operator auditor owner admin
+user.reset_password sudo     local platform_admin platform_operator
+user.reset_second_factor sudo     local platform_admin platform_operator
 key.issue sudo        local owner admin
 key.rotate sudo       local owner admin
 key.retire sudo       local owner admin
@@ -160,6 +162,13 @@ func calls() map[Operation]call {
 		},
 		OpUserRole: func(w *world, a Actor, s site, id string) error {
 			return justErr(w.SetUserRole(w.Context(), a, SetUserRole{MerchantID: id, UserID: s.member.ID, Role: RoleOperator}))
+		},
+		OpUserResetPassword: func(w *world, a Actor, s site, id string) error {
+			return justErr(w.ResetUserPassword(w.Context(), a, id, s.member.ID))
+		},
+		OpUserResetSecondFactor: func(w *world, a Actor, s site, id string) error {
+			w.enrol(s.member.ID, s.ID)
+			return justErr(w.ResetUserSecondFactor(w.Context(), a, id, s.member.ID))
 		},
 		OpUserList: func(w *world, a Actor, _ site, id string) error {
 			return justErr(w.ListUsers(w.Context(), a, UserFilter{MerchantID: id}))
