@@ -2,7 +2,6 @@ package signature_test
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
@@ -178,13 +177,4 @@ func mustText(t testing.TB, c *signature.Credentials, r *signature.Request) stri
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-func mustBase64(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := base64.StdEncoding.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

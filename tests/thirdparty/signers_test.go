@@ -103,7 +103,6 @@ type signingCase struct {
 	name       string
 	request    request
 	components []string // "content-digest" and "idempotency-key" are added when needed
-	secure     bool
 }
 
 func signingCases() []signingCase {
