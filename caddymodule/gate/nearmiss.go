@@ -280,10 +280,17 @@ func jsonCompact(t *attempt) bool {
 	return len(t.raw) > 0 && json.Compact(&out, t.raw) == nil && t.fitsBody(out.Bytes())
 }
 
+// maxHintHeader is the longest header that is looked at for a hint, in bytes: who
+// sent it is not known, and the longest that makes sense has about 400.
+const maxHintHeader = 1 << 10
+
 // syntaxHint names a well-known mistake in a header that refuses a request before
 // its signature is looked at; empty for none. It looks at the syntax only, so the
 // answer is the same for every key.
 func syntaxHint(header, value string) string {
+	if len(value) > maxHintHeader {
+		return ""
+	}
 	switch header {
 	case signature.HeaderTimestamp:
 		return timestampHint(value)

@@ -114,6 +114,7 @@ func standardMistakes() []standardMistake {
 		{name: "created in words", code: TimestampInvalid, change: inHeader("Signature-Input", "1767225600", "now")},
 		{name: "no space between components in the header", code: AuthMalformed, hint: "components_not_separated", change: inHeader("Signature-Input", `" "`, `""`)},
 		{name: "commas between components in the header", code: AuthMalformed, hint: "components_not_separated", change: inHeader("Signature-Input", `" "`, `", "`)},
+		{name: "a long header of nonsense", code: AuthMalformed, change: header("Signature-Input", strings.Repeat(`"a""b"`, maxHintHeader))},
 		{name: "signature in base64url", code: AuthMalformed, hint: "signature_base64url", change: header("Signature", "sig=:-_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:")},
 		{name: "signature in base64url without padding", code: AuthMalformed, hint: "signature_base64url", change: header("Signature", "sig=:-_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA:")},
 		{name: "signature in hex", code: AuthMalformed, hint: "signature_hex", change: header("Signature", "sig=:"+strings.Repeat("a0", 32)+":")},
