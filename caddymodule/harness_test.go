@@ -57,25 +57,31 @@ type site struct {
 func startSite(t testing.TB, change ...func(*site)) *site {
 	t.Helper()
 	ignore := goleak.IgnoreCurrent()
-	s := &site{t: t, dir: t.TempDir(), plain: freePort(t), secure: freePort(t), upstream: startUpstream(t)}
+	s := &site{t: t, dir: t.TempDir(), upstream: startUpstream(t)}
 	s.makeCertificate()
 	s.database = s.path("data/merchants.db")
-	for _, f := range change {
-		f(s)
-	}
-	if err := s.load(); err != nil {
-		t.Fatal(err)
-	}
+	check(t, s.loadFirst(change))
 	t.Cleanup(func() {
 		s.stop()
 		for _, u := range append(s.others, s.upstream) {
 			u.close()
 		}
-		if err := goleak.Find(append(caddysOwn(), ignore)...); err != nil {
+		if err := leaked(ignore); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
+}
+
+// leaked gives goroutines time to end: Shutdown looks for idle connections only
+// twice a second, and closes a refused one half a second after its answer.
+func leaked(ignore goleak.Option) (err error) {
+	for range 5 {
+		if err = goleak.Find(append(caddysOwn(), ignore)...); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // caddysOwn are goroutines that Caddy leaves behind by itself.
@@ -84,6 +90,21 @@ func caddysOwn() []goleak.Option {
 		// Sleeps up to 5 s before it sees that its lock file is gone.
 		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"),
 	}
+}
+
+// loadFirst finds ports. One that was free a moment ago may have become the other
+// end of somebody's connection.
+func (s *site) loadFirst(change []func(*site)) (err error) {
+	for range 5 {
+		s.plain, s.secure = freePort(s.t), freePort(s.t)
+		for _, f := range change {
+			f(s)
+		}
+		if err = s.load(); err == nil || !strings.Contains(err.Error(), "address already in use") {
+			return err
+		}
+	}
+	return err
 }
 
 func (s *site) stop() {

@@ -210,12 +210,13 @@ func TestChangesAreEnforcedWithoutAReload(t *testing.T) {
 	s.wantPassed(s.do(s.request(m, "GET", "/", "")))
 }
 
-// tree is every file below dir with its content, mode and time.
+// tree is every file below dir with its content, mode and time, but for the shared
+// memory of SQLite, in which the live server notes down what it reads.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	check(t, filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
-		if err != nil || info.IsDir() {
+		if err != nil || info.IsDir() || strings.HasSuffix(path, "-shm") {
 			return err
 		}
 		text, err := os.ReadFile(path)
@@ -234,7 +235,7 @@ func TestValidateTouchesNothing(t *testing.T) {
 		before := tree(t, s.path("data"))
 		s.validate(t)
 		after := tree(t, s.path("data"))
-		if len(before) < 5 || len(after) != len(before) {
+		if len(before) < 4 || len(after) != len(before) {
 			t.Errorf("files: %d before, %d after", len(before), len(after))
 		}
 		for path, content := range before {
