@@ -96,7 +96,10 @@ func caddysOwn() []goleak.Option {
 // end of somebody's connection.
 func (s *site) loadFirst(change []func(*site)) (err error) {
 	for range 5 {
-		s.plain, s.secure = freePort(s.t), freePort(s.t)
+		s.plain = freePort(s.t)
+		for s.secure = s.plain; s.secure == s.plain; {
+			s.secure = freePort(s.t)
+		}
 		for _, f := range change {
 			f(s)
 		}
