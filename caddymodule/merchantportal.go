@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
@@ -47,24 +48,47 @@ func (h *MerchantPortal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ cad
 		return caddyhttp.Error(http.StatusServiceUnavailable, errors.New("merchant_portal: this configuration has ended"))
 	}
 	defer h.app.leases.give()
-	pages, err := h.pages()
-	if err != nil {
+	n := h.opened(r.Context())
+	if n == nil {
 		w.Header().Set("Retry-After", "1")
-		return caddyhttp.Error(http.StatusServiceUnavailable, err)
+		return caddyhttp.Error(http.StatusServiceUnavailable, errors.New("merchant_portal: the merchants are not open yet"))
+	}
+	pages, err := h.pages(n)
+	if err != nil {
+		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
 	pages.ServeHTTP(w, r)
 	return nil
 }
 
-func (h *MerchantPortal) pages() (http.Handler, error) {
+const (
+	// openWait is how long a page waits for the data of a configuration that is just
+	// starting: Caddy starts apps in any order, and people would rather wait.
+	openWait = 10 * time.Second
+	openLook = 5 * time.Millisecond
+)
+
+// opened returns the open data, or nil when they take too long.
+func (h *MerchantPortal) opened(ctx context.Context) *node {
+	ctx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	for {
+		if n := h.app.started.Load(); n != nil {
+			return n
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(openLook):
+		}
+	}
+}
+
+func (h *MerchantPortal) pages(n *node) (http.Handler, error) {
 	h.making.Lock()
 	defer h.making.Unlock()
 	if h.made != nil {
 		return h.made, nil
-	}
-	n := h.app.started.Load()
-	if n == nil {
-		return nil, errors.New("merchant_portal: the merchants are not open yet")
 	}
 	pages, err := portal.New(portal.Config{
 		Service: n.service, Accounts: n.accounts, Clock: time.Now, Random: rand.Reader,

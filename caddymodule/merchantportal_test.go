@@ -67,6 +67,7 @@ func TestPortalOutlivesReloads(t *testing.T) {
 		t.Fatalf("%d at %s, want the forced change: %s", status, at, body)
 	}
 	check(t, s.load())
+	v.client.CloseIdleConnections() // they lead to the configuration before
 	fields := url.Values{}
 	for _, name := range regexp.MustCompile(`<input[^>]* name="(\w+)"`).FindAllStringSubmatch(body, -1) {
 		fields.Set(name[1], "a rather long passphrase 7")
@@ -78,6 +79,7 @@ func TestPortalOutlivesReloads(t *testing.T) {
 		t.Fatalf("%d at %s with %v, want the overview: %s", status, at, fields, body)
 	}
 	check(t, s.load())
+	v.client.CloseIdleConnections()
 	if status, at, _ := v.visit("GET", "/test/keys", nil); status != 200 || at != "/test/keys" {
 		t.Errorf("after a reload: %d at %s", status, at)
 	}
