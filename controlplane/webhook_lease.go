@@ -29,6 +29,8 @@ type ClaimQuery struct {
 	// that holds it, for a database of one process.
 	Until time.Time
 	Limit int
+	// Bytes bounds the bodies of what is claimed, but for the first; 0: no bound.
+	Bytes int
 }
 
 // Claimed is the answer to a [ClaimQuery].

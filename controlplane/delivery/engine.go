@@ -137,6 +137,16 @@ func (e *Engine) Configure(s Settings) error {
 	return nil
 }
 
+// Limit replaces the limits, for what is begun from now on.
+func (e *Engine) Limit(l Limits) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.limits = l.withPresets()
+	for _, ep := range e.endpoints {
+		ep.limit = min(ep.limit, e.limits.PerEndpoint)
+	}
+}
+
 // Start takes back what was in flight when the process ended before, and begins to
 // deliver. The engine may be started again after Stop.
 func (e *Engine) Start(ctx context.Context) error {

@@ -18,8 +18,9 @@ const (
 	// slice is how many rows one transaction deletes or moves: others wait for the
 	// writer meanwhile.
 	slice = 1000
-	// purgeEvery is how often the retention looks.
-	purgeEvery = 10 * time.Minute
+	// purgeEvery is how often the retention, and the memory of idle endpoints, are
+	// looked through.
+	purgeEvery = time.Hour
 	// forgetAfter is how long an idle endpoint is remembered.
 	forgetAfter = 10 * time.Minute
 	// chorePatience is how long a chore waits that failed.

@@ -142,15 +142,16 @@ func (e *Engine) load(ctx context.Context) {
 // loadDue makes one round; more: there may be another right away, else wait says
 // when.
 func (e *Engine) loadDue(ctx context.Context) (wait time.Duration, more bool) {
-	due, wait := e.takeDue()
+	due, bytes, wait := e.takeDue()
 	if len(due) == 0 {
 		return wait, false
 	}
 	var found []loaded
 	err := e.store.Update(ctx, func(tx controlplane.Tx) error {
 		found = found[:0]
+		left := bytes
 		for _, q := range due {
-			l, err := q.run(ctx, tx)
+			l, err := q.run(ctx, tx, &left)
 			if err != nil {
 				return err
 			}
@@ -185,7 +186,8 @@ type loaded struct {
 	claimed  []controlplane.Claimed
 }
 
-func (q dueLook) run(ctx context.Context, tx controlplane.Tx) (l loaded, err error) {
+// run asks; left is how many bytes of bodies there is room for.
+func (q dueLook) run(ctx context.Context, tx controlplane.Tx, left *int) (l loaded, err error) {
 	l.dueLook = q
 	if q.refresh {
 		target, err := tx.EndpointTarget(ctx, q.ep.row)
@@ -195,23 +197,27 @@ func (q dueLook) run(ctx context.Context, tx controlplane.Tx) (l loaded, err err
 		l.endpoint = target.Endpoint
 	}
 	for _, query := range q.queries {
+		query.Bytes = max(1, *left)
 		claimed, err := tx.ClaimDeliveries(ctx, query)
 		if err != nil {
 			return l, err
+		}
+		for _, c := range claimed.Claims {
+			*left -= len(c.Body)
 		}
 		l.claimed = append(l.claimed, claimed)
 	}
 	return l, nil
 }
 
-// takeDue takes endpoints off the heap whose time has come; wait is until the next
-// one if there are none.
-func (e *Engine) takeDue() (due []dueLook, wait time.Duration) {
+// takeDue takes endpoints off the heap whose time has come, and says how many bytes
+// there is room for; wait is until the next one if there are none.
+func (e *Engine) takeDue() (due []dueLook, bytes int, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
 	budget := min(maxLoads, e.limits.Claims-e.claims)
-	if e.bytes >= e.limits.Bytes {
+	if bytes = e.limits.Bytes - e.bytes; bytes <= 0 {
 		budget = 0
 	}
 	for len(e.looks) > 0 && !e.looks[0].lookAt.After(now) && budget > 0 {
@@ -225,11 +231,11 @@ func (e *Engine) takeDue() (due []dueLook, wait time.Duration) {
 	}
 	switch {
 	case len(due) > 0 || len(e.looks) == 0:
-		return due, time.Hour // a look puts its own time in
+		return due, bytes, time.Hour // a look puts its own time in
 	case budget <= 0:
-		return nil, loadPatience
+		return nil, 0, loadPatience
 	}
-	return nil, max(0, e.looks[0].lookAt.Sub(now))
+	return nil, 0, max(0, e.looks[0].lookAt.Sub(now))
 }
 
 // queries asks for what is due of each lane.

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -46,7 +47,7 @@ func pause(a controlplane.Attempt, now time.Time) time.Duration {
 		return 0
 	}
 	text := field(a.ResponseHeader, "Retry-After")
-	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
+	if n, err := strconv.ParseUint(text, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) {
 		return min(time.Duration(n)*time.Second, longestPause)
 	}
 	at, err := http.ParseTime(text)

@@ -53,7 +53,11 @@ func (t *tx) ClaimDeliveries(ctx context.Context, q controlplane.ClaimQuery) (ou
 	if err != nil {
 		return out, err
 	}
-	for _, c := range claims {
+	bytes := 0
+	for i, c := range claims {
+		if bytes += len(c.Body); q.Bytes > 0 && i > 0 && bytes > q.Bytes {
+			break
+		}
 		n, err := t.exec(ctx, "delivery", sqlClaim, c.Lease+1, micros(q.Until), c.Row, c.Lease)
 		if err != nil {
 			return out, err

@@ -63,10 +63,10 @@ func claimDue(k *kit) {
 		k.Fatalf("a claimed delivery is %s", s)
 	}
 	same(k, claim(k, q), controlplane.Claimed{NextAt: At(4)})
-	q.Due = At(90)
-	q.Limit = 1
+	q.Due, q.Bytes = At(90), 8 // one body has 7
 	same(k, claimed(k, q), []string{all[3].ID})
 	same(k, claimed(k, q), []string{all[0].ID})
+	q.Bytes = 0
 	q.Lane = controlplane.LaneBulk
 	out = claim(k, q)
 	if len(out.Claims) != 1 || out.Claims[0].Lane != controlplane.LaneBulk || !out.NextAt.IsZero() {
