@@ -47,6 +47,7 @@ const (
 // configuration is in use.
 type accounts struct {
 	*account.Service
+	pages  lazyPortal
 	report func(what string, err error)
 	stop   chan struct{}
 	done   chan struct{}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/portal"
 )
 
@@ -21,9 +22,6 @@ import (
 type MerchantPortal struct {
 	app    *App
 	logger *zap.Logger
-
-	making sync.Mutex
-	made   http.Handler // by the first request that finds the data open
 }
 
 // CaddyModule returns the Caddy module information.
@@ -44,21 +42,45 @@ func (h *MerchantPortal) Provision(ctx caddy.Context) (err error) {
 // ServeHTTP answers with a page. The data stays leased for as long: a reload must
 // not close the database under a page.
 func (h *MerchantPortal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	if !h.app.leases.take() {
-		return caddyhttp.Error(http.StatusServiceUnavailable, errors.New("merchant_portal: this configuration has ended"))
+	app := h.lease()
+	if app == nil {
+		return retryLater(w, errors.New("merchant_portal: this configuration has ended"))
 	}
-	defer h.app.leases.give()
-	n := h.opened(r.Context())
+	defer app.leases.give()
+	n := app.opened(r.Context())
 	if n == nil {
-		w.Header().Set("Retry-After", "1")
-		return caddyhttp.Error(http.StatusServiceUnavailable, errors.New("merchant_portal: the merchants are not open yet"))
+		return retryLater(w, errors.New("merchant_portal: the merchants are not open yet"))
 	}
-	pages, err := h.pages(n)
+	pages, err := n.accounts.portal(n.service, h.logger)
 	if err != nil {
 		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
 	pages.ServeHTTP(w, r)
 	return nil
+}
+
+func retryLater(w http.ResponseWriter, err error) error {
+	w.Header().Set("Retry-After", "1")
+	return caddyhttp.Error(http.StatusServiceUnavailable, err)
+}
+
+// lease takes a lease on this configuration's data or, once it has ended, on those
+// of the running one: for a moment after a reload, the old servers still accept
+// connections.
+func (h *MerchantPortal) lease() *App {
+	if h.app.leases.take() {
+		return h.app
+	}
+	ctx := caddy.ActiveContext()
+	running, err := ctx.AppIfConfigured("merchants")
+	if err != nil {
+		return nil
+	}
+	app := running.(*App)
+	if !app.leases.take() {
+		return nil
+	}
+	return app
 }
 
 const (
@@ -69,11 +91,11 @@ const (
 )
 
 // opened returns the open data, or nil when they take too long.
-func (h *MerchantPortal) opened(ctx context.Context) *node {
+func (a *App) opened(ctx context.Context) *node {
 	ctx, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()
 	for {
-		if n := h.app.started.Load(); n != nil {
+		if n := a.started.Load(); n != nil {
 			return n
 		}
 		select {
@@ -84,21 +106,26 @@ func (h *MerchantPortal) opened(ctx context.Context) *node {
 	}
 }
 
-func (h *MerchantPortal) pages(n *node) (http.Handler, error) {
-	h.making.Lock()
-	defer h.making.Unlock()
-	if h.made != nil {
-		return h.made, nil
+// lazyPortal is made by the first request for a page.
+type lazyPortal struct {
+	making sync.Mutex
+	made   http.Handler
+}
+
+func (a *accounts) portal(s *controlplane.Service, logger *zap.Logger) (http.Handler, error) {
+	a.pages.making.Lock()
+	defer a.pages.making.Unlock()
+	if a.pages.made != nil {
+		return a.pages.made, nil
 	}
 	pages, err := portal.New(portal.Config{
-		Service: n.service, Accounts: n.accounts, Clock: time.Now, Random: rand.Reader,
-		Logger: h.logger, ClientIP: clientIP, RequestID: portalRequestID,
+		Service: s, Accounts: a, Clock: time.Now, Random: rand.Reader,
+		Logger: logger, ClientIP: clientIP, RequestID: portalRequestID,
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		a.pages.made = pages
 	}
-	h.made = pages
-	return pages, nil
+	return pages, err
 }
 
 // portalRequestID is the id under which the access log knows the request too.
