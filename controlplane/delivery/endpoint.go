@@ -55,9 +55,9 @@ type endpoint struct {
 	// is about to be disabled; until then nothing is sent.
 	stale     bool
 	condemned bool
-	updatedAt time.Time
-	enabledAt time.Time
-	usedAt    time.Time
+	// known is what was read of it last.
+	known  controlplane.Endpoint
+	usedAt time.Time
 }
 
 // remember takes over what the store knows from before.

@@ -91,10 +91,11 @@ func (e *Engine) pauseEndpoint(ep *endpoint, until time.Time) {
 	if !until.After(ep.condition.PausedUntil) {
 		return
 	}
-	if !ep.paused(e.now()) {
+	was := ep.paused(e.now())
+	ep.condition.PausedUntil = until
+	if !was {
 		e.notice(ep, NoticePaused)
 	}
-	ep.condition.PausedUntil = until
 	ep.limit = 1
 	e.empty(ep)
 }

@@ -104,7 +104,7 @@ func (e *Engine) again(ctx context.Context, what string, err error, put func()) 
 
 // carryOut disables an endpoint. If it cannot, the next failed attempt asks again.
 func (e *Engine) carryOut(ctx context.Context, in disabling) {
-	_, err := e.settings.Load().Operations.DisableEndpoint(ctx, controlplane.DeliveryActor(), in.DisableEndpoint)
+	disabled, err := e.settings.Load().Operations.DisableEndpoint(ctx, controlplane.DeliveryActor(), in.DisableEndpoint)
 	// Whatever became of it, the endpoint has to be looked at anew.
 	e.Wake(in.row, in.MerchantID)
 	switch controlplane.CodeOf(err) {
@@ -115,7 +115,7 @@ func (e *Engine) carryOut(ctx context.Context, in disabling) {
 		e.log().Error("disable an endpoint", zap.String("endpoint", in.EndpointID), zap.Error(err))
 		return
 	}
-	e.notify(ctx, []Notice{{Kind: NoticeDisabled, MerchantID: in.MerchantID, EndpointRow: in.row}})
+	e.notify(ctx, []Notice{{Kind: NoticeDisabled, Endpoint: disabled, At: disabled.DisabledAt}})
 }
 
 // settle holds or cancels what waits for an endpoint that was stopped.

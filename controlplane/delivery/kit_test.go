@@ -97,13 +97,13 @@ func status(code int, header ...controlplane.Header) func(delivery.Request) deli
 
 type notices struct {
 	mu  sync.Mutex
-	all []delivery.NoticeKind
+	all []delivery.Notice
 }
 
 func (n *notices) Notify(_ context.Context, notice delivery.Notice) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.all = append(n.all, notice.Kind)
+	n.all = append(n.all, notice)
 	return nil
 }
 
@@ -111,8 +111,8 @@ func (n *notices) kinds() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var text []string
-	for _, k := range n.all {
-		text = append(text, string(k))
+	for _, notice := range n.all {
+		text = append(text, string(notice.Kind))
 	}
 	return strings.Join(text, " ")
 }

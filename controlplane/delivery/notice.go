@@ -1,6 +1,11 @@
 package delivery
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+)
 
 // NoticeKind says what happened to an endpoint.
 type NoticeKind string
@@ -18,9 +23,12 @@ const (
 
 // Notice is something that the people of a merchant want to know.
 type Notice struct {
-	Kind        NoticeKind
-	MerchantID  string
-	EndpointRow int64
+	Kind NoticeKind
+	// Endpoint as it was read last; a disabled one has its reason.
+	Endpoint controlplane.Endpoint
+	At       time.Time
+	// PausedUntil is set for [NoticePaused].
+	PausedUntil time.Time
 }
 
 // Notifier passes notices on, by mail for one. Notify is called from one
@@ -32,6 +40,10 @@ type Notifier interface {
 
 // notice hands one to the keeper. The lock is held.
 func (e *Engine) notice(ep *endpoint, kind NoticeKind) {
-	e.chores.notices = append(e.chores.notices, Notice{Kind: kind, MerchantID: ep.merchantID, EndpointRow: ep.row})
+	n := Notice{Kind: kind, Endpoint: ep.known, At: e.now()}
+	if kind == NoticePaused {
+		n.PausedUntil = ep.condition.PausedUntil
+	}
+	e.chores.notices = append(e.chores.notices, n)
 	poke(e.choreNow)
 }

@@ -80,15 +80,15 @@ func (e *Engine) learn(ep *endpoint, now controlplane.Endpoint, condition contro
 	if load && !ep.loaded {
 		ep.condition, ep.loaded = condition, true
 	}
-	if !ep.enabledAt.IsZero() && now.EnabledAt.After(ep.enabledAt) {
+	if ep.known.Row != 0 && now.EnabledAt.After(ep.known.EnabledAt) {
 		ep.condition.Recover()
 		ep.condition.PausedUntil = time.Time{}
 		ep.breaker, ep.limit = breaker{}, e.limits.PerEndpoint
 		e.touch(ep)
-	} else if !ep.updatedAt.IsZero() && now.UpdatedAt.After(ep.updatedAt) && ep.breaker.open {
+	} else if ep.known.Row != 0 && now.UpdatedAt.After(ep.known.UpdatedAt) && ep.breaker.open {
 		ep.breaker.probeAt = e.now() // perhaps it was mended by that
 	}
-	ep.enabledAt, ep.updatedAt = now.EnabledAt, now.UpdatedAt
+	ep.known = now
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -114,6 +114,9 @@ func TestGoneDisablesTheEndpointAtOnce(t *testing.T) {
 		if k := p.notices.kinds(); k != "disabled" {
 			p.Errorf("notices: %s", k)
 		}
+		if n := p.notices.all[0]; n.Endpoint.ID != e.ID || n.Endpoint.DisabledReason != controlplane.DisabledGone || n.At.IsZero() {
+			p.Errorf("%+v", n)
+		}
 		p.heldThenReplayed(e)
 	})
 }
@@ -158,6 +161,9 @@ func TestRetryAfterPausesTheWholeEndpoint(t *testing.T) {
 				p.start()
 				p.ingest(e.MerchantID, 1)
 				synctest.Wait()
+				if n := p.notices.all[0]; n.Kind != delivery.NoticePaused || n.PausedUntil.Sub(n.At).Round(time.Second) != c.pause || n.Endpoint.URL != e.URL {
+					p.Errorf("%+v", n)
+				}
 				p.receiver.forget()
 				p.receiver.answers(status(200))
 				p.ingest(e.MerchantID, 50)
