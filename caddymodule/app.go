@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -68,6 +69,11 @@ type App struct {
 	// The mail server for security notices. Default: none, and nobody is told.
 	Mail *Mail `json:"mail,omitempty"`
 
+	// Sends events to merchants' endpoints. Default: this server does not.
+	Delivery *Delivery `json:"delivery,omitempty"`
+
+	// own is where this server listens; ask when every app is provisioned.
+	own    func() ([]netip.AddrPort, error)
 	store  storeGuest
 	replay replayGuest
 	logger *zap.Logger
@@ -93,6 +99,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // validate" runs it beside a live server.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
+	a.own = func() ([]netip.AddrPort, error) { return ownAddresses(ctx) }
 	a.leases = newLeases()
 	if err := a.loadGuests(ctx); err != nil {
 		return err
@@ -113,7 +120,7 @@ func (a *App) Validate() error {
 	if a.BodyBudget < 1<<20 {
 		return fmt.Errorf("body_budget is %d bytes; it needs room for at least one body: give 1MiB or more", a.BodyBudget)
 	}
-	return errors.Join(a.accountRules().validate(), a.Mail.validate())
+	return errors.Join(a.accountRules().validate(), a.Mail.validate(), a.Delivery.validate())
 }
 
 func (a *App) loadGuests(ctx caddy.Context) error {
@@ -183,6 +190,9 @@ func (a *App) Start() error {
 	if a.dataSettings.mail, err = a.Mail.transport(); err != nil {
 		return err
 	}
+	if a.dataSettings.delivery, err = a.Delivery.settings(a.own); err != nil {
+		return err
+	}
 	shared, err := a.data.start(ctx, a.nodeConfig(), a.dataSettings)
 	if err != nil {
 		return err
@@ -192,7 +202,7 @@ func (a *App) Start() error {
 	if mine.ring, err = shared.ringAt(a.nodeConfig()); err != nil {
 		return err
 	}
-	if mine.service, err = shared.newService(a.rules(), a.Mail != nil); err != nil {
+	if mine.service, err = shared.newService(a.rules(), a.Mail != nil, a.dataSettings.delivery.checkURL()); err != nil {
 		return err
 	}
 	if mine.accounts, err = newAccounts(&mine, a.accountRules(), a.Mail != nil, a.data.report); err != nil {
@@ -200,7 +210,7 @@ func (a *App) Start() error {
 	}
 	a.awaitSnapshot(ctx, &mine)
 	a.started.Store(&mine)
-	return nil
+	return a.data.deliver(shared, a.dataSettings.delivery, mine.service, a.logger.Named("delivery"))
 }
 
 func (a *App) rules() controlplane.Rules {
@@ -280,8 +290,7 @@ func (n nonceStore) NotBefore() int64 { return n.app.deciding().nonces.NotBefore
 // Stop takes back what this configuration lent to the open data. Requests in
 // flight go on.
 func (a *App) Stop() error {
-	a.data.stop(a.dataSettings)
-	return a.nonces.stop(a.nonceSettings)
+	return errors.Join(a.data.stop(a.dataSettings), a.nonces.stop(a.nonceSettings))
 }
 
 // Cleanup gives the open data back; the last configuration closes it. It is also
@@ -290,12 +299,12 @@ func (a *App) Cleanup() error {
 	if a.leases == nil {
 		return nil
 	}
-	if a.data != nil {
-		a.data.stop(a.dataSettings)
-	}
 	var err error
+	if a.data != nil {
+		err = a.data.stop(a.dataSettings)
+	}
 	if a.nonces != nil {
-		err = a.nonces.stop(a.nonceSettings)
+		err = errors.Join(err, a.nonces.stop(a.nonceSettings))
 	}
 	drained := a.leases.close()
 	select {

@@ -32,6 +32,14 @@ import (
 //			password_file <path>
 //			plaintext
 //		}
+//		delivery {
+//			workers <n>
+//			per_endpoint <n>
+//			memory <size>
+//			allowed_ports <port...>
+//			allowed_private_ranges <cidr...>
+//			trusted_ca_certs <file...>
+//		}
 //	}
 //
 // Everything has a default; an empty block is a working gateway.
@@ -69,6 +77,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		},
 		"accounts": func(d *caddyfile.Dispenser) (err error) {
 			a.Accounts, err = readAccounts(d)
+			return err
+		},
+		"delivery": func(d *caddyfile.Dispenser) (err error) {
+			a.Delivery, err = readDelivery(d)
 			return err
 		},
 		"body_budget": func(d *caddyfile.Dispenser) error { return readSize(d, &a.BodyBudget) },

@@ -24,6 +24,11 @@ type dataSlot struct {
 	bodies  bodies
 
 	tenants tenants[dataSettings]
+
+	// delivering are those that deliver. The lock of opening guards engaged: the
+	// engine runs.
+	delivering tenants[deliverySettings]
+	engaged    bool
 }
 
 // dataSettings are what a started configuration lends to the data.
@@ -33,6 +38,8 @@ type dataSettings struct {
 	bodyBudget int64
 	// mail is nil without a mail server.
 	mail outbox.Transport
+	// delivery is nil if the configuration does not deliver.
+	delivery *deliverySettings
 }
 
 // takeDataSlot adds a reference; giveBack removes it.
@@ -65,11 +72,12 @@ func (s *dataSlot) start(ctx context.Context, c nodeConfig, set *dataSettings) (
 }
 
 // stop takes the settings back. The data stays open for other configurations.
-func (s *dataSlot) stop(set *dataSettings) {
+func (s *dataSlot) stop(set *dataSettings) error {
 	s.tenants.leave(set)
 	if stays := s.tenants.newest(); stays != nil {
 		s.bodies.budget.limit.Store(stays.bodyBudget)
 	}
+	return s.stopDelivering(set.delivery)
 }
 
 // accepted takes note of a request that passed.

@@ -30,6 +30,7 @@ type metrics struct {
 	duration  prometheus.Histogram
 	unlogged  prometheus.Counter
 	passed    map[controlplane.Environment]prometheus.Counter
+	webhooks  webhookMetrics
 }
 
 func newMetrics() *metrics {
@@ -47,7 +48,8 @@ func newMetrics() *metrics {
 			Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "refusals_not_logged_total",
 			Help: "Refusals that were counted but not logged, because there were too many a second.",
 		}),
-		passed: map[controlplane.Environment]prometheus.Counter{},
+		passed:   map[controlplane.Environment]prometheus.Counter{},
+		webhooks: newWebhookMetrics(),
 	}
 	for _, env := range []controlplane.Environment{controlplane.Live, controlplane.Test} {
 		m.passed[env] = m.decisions.WithLabelValues(codeOK, string(env), "true")
@@ -58,7 +60,7 @@ func newMetrics() *metrics {
 // register puts the collectors into the registry of a configuration, which is new
 // with each one.
 func (m *metrics) register(registry *prometheus.Registry, more ...prometheus.Collector) error {
-	for _, c := range append([]prometheus.Collector{m.decisions, m.duration, m.unlogged}, more...) {
+	for _, c := range append([]prometheus.Collector{m.decisions, m.duration, m.unlogged, m.webhooks.attempts, m.webhooks.events}, more...) {
 		err := registry.Register(c)
 		if err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 			return err

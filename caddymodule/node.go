@@ -10,6 +10,7 @@ import (
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/account"
+	"github.com/unknownpay/merchant-gateway/controlplane/delivery"
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
 	"github.com/unknownpay/merchant-gateway/controlplane/outbox"
 	"github.com/unknownpay/merchant-gateway/controlplane/store"
@@ -27,6 +28,8 @@ type node struct {
 	usage    *usage
 	accounts *accounts
 
+	// engine runs while a started configuration delivers.
+	engine  *delivery.Engine
 	hasher  *account.Hasher
 	sending *sync.WaitGroup
 
@@ -63,13 +66,21 @@ func openNode(ctx context.Context, c nodeConfig) (*node, error) {
 		return nil, err
 	}
 	n := &node{db: db, sending: new(sync.WaitGroup), hasher: account.NewHasher(account.HasherConfig{})}
-	if n.ring, err = openRing(ctx, db, rootPath, time.Now); err == nil {
-		n.service, err = n.newService(c.rules, false)
-	}
-	if err != nil {
+	if err := n.build(ctx, rootPath, c.rules); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return n, nil
+}
+
+func (n *node) build(ctx context.Context, rootPath string, rules controlplane.Rules) (err error) {
+	if n.ring, err = openRing(ctx, n.db, rootPath, time.Now); err != nil {
+		return err
+	}
+	if n.engine, err = delivery.New(delivery.Config{Store: n.db, Sealer: n.ring, Clock: time.Now, Random: rand.Reader}); err != nil {
+		return err
+	}
+	n.service, err = n.newService(rules, false, nil)
+	return err
 }
 
 // ringAt is the open ring for a configuration that may say that the root key now
@@ -87,11 +98,11 @@ func (n *node) ringAt(c nodeConfig) (*ring, error) {
 }
 
 // newService puts a service on top of the data. With mail, people are told of what
-// happens to their keys.
-func (n *node) newService(rules controlplane.Rules, withMail bool) (*controlplane.Service, error) {
+// happens to their keys. Without checkURL, no endpoint can be saved.
+func (n *node) newService(rules controlplane.Rules, withMail bool, checkURL func(string) error) (*controlplane.Service, error) {
 	parts := controlplane.Parts{
 		Store: n.db, Sealer: n.ring, Hasher: n.hasher,
-		Clock: time.Now, Random: rand.Reader, Rules: rules,
+		Clock: time.Now, Random: rand.Reader, Rules: rules, Dispatcher: n.engine, CheckURL: checkURL,
 	}
 	if withMail {
 		parts.NotifyKey = outbox.NotifyKey
@@ -122,6 +133,7 @@ func (n *node) follow(mail func() outbox.Transport, report func(what string, err
 // close ends what follow began and closes the database. The nonces have a
 // directory, and so an end, of their own.
 func (n *node) close() error {
+	n.stopEngine()
 	if n.stop != nil {
 		n.stop()
 		<-n.done
