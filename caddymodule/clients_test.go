@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -79,7 +80,7 @@ func TestSamplesPassTheGateway(t *testing.T) {
 				cmd := sample.command(sample.call, out, "", args...)
 				cmd.Env = append(os.Environ(), "UNK_KEY_ID="+m.keyID, "UNK_SECRET="+secret)
 				text, err := cmd.CombinedOutput()
-				if _, exited := err.(*exec.ExitError); err != nil && !exited {
+				if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 					t.Fatal(err)
 				}
 				return string(text)

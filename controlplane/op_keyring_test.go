@@ -53,9 +53,9 @@ func (v *vault) dataKeys() (keys []DataKey) {
 func TestRotatingDataKeysReencryptsEverySecret(t *testing.T) {
 	v := newVault(t)
 	m := v.merchant("Rotating")
-	k := v.key(m.ID, Live)
+	v.key(m.ID, Live)
 	for range 510 { // more than one batch
-		k = ok(v.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: OverlapNone}))(t)
+		k := ok(v.RotateKey(t.Context(), local(), RotateKey{MerchantID: m.ID, Environment: Live, Overlap: OverlapNone}))(t)
 		v.keep(k)
 	}
 	before := v.dataKeys()

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"fmt"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -189,6 +188,6 @@ func (c *pageCheck) whole() {
 		}
 	}
 	if c.h1 != 1 || c.main != 1 || c.lang == "" || c.title == "" {
-		c.Error(fmt.Sprintf("h1 %d, main %d, lang %q, title %q", c.h1, c.main, c.lang, c.title))
+		c.Errorf("h1 %d, main %d, lang %q, title %q", c.h1, c.main, c.lang, c.title)
 	}
 }

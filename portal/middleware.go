@@ -107,7 +107,7 @@ func (x *exchange) recoverPanic() {
 	if v == nil {
 		return
 	}
-	if v == http.ErrAbortHandler {
+	if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares the very value, too
 		panic(v)
 	}
 	err := fmt.Errorf("panic of type %T\n%s", v, debug.Stack())

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ func TestHotStatementsUseTheirIndexes(t *testing.T) {
 			}
 			plan = append(plan, detail)
 		}
-		if err := rows.Close(); err != nil {
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			t.Fatal(err)
 		}
 		text := strings.Join(plan, "; ")
