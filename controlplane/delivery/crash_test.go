@@ -224,7 +224,7 @@ func child(role, dir string) {
 		}
 	}
 	began := time.Now()
-	p.receiver.latency = 5 * time.Millisecond
+	p.receiver.takes(5 * time.Millisecond)
 	p.receiver.answers(func(r delivery.Request) delivery.Result {
 		say("sent %s %v\n", r.EventID, time.Since(began))
 		return delivery.Result{Status: 200}

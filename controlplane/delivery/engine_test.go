@@ -99,7 +99,7 @@ func TestSixHourOutageOfTenThousandEvents(t *testing.T) {
 		}
 		p.receiver.forget()
 		p.receiver.answers(status(200))
-		p.receiver.latency = 10 * time.Millisecond
+		p.receiver.takes(10 * time.Millisecond)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if got := p.states(e); got[controlplane.DeliveryDelivered] != 10_000 {

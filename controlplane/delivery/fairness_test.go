@@ -173,7 +173,7 @@ func TestEndpointsThatBeginToHangAreMovedAside(t *testing.T) {
 // A merchant with many endpoints and many events gets no more than its turn.
 func TestMerchantsTakeTurns(t *testing.T) {
 	inTime(t, delivery.Limits{Slots: 4, PerEndpoint: 8}, func(p *plant) {
-		p.receiver.latency = time.Second
+		p.receiver.takes(time.Second)
 		big := p.merchant()
 		for range 8 {
 			p.endpointOf(big)

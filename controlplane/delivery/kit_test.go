@@ -72,6 +72,13 @@ func (r *receiver) answers(fn func(delivery.Request) delivery.Result) {
 	r.answer = fn
 }
 
+// takes sets how long an answer takes.
+func (r *receiver) takes(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.latency = d
+}
+
 // got is every attempt so far.
 func (r *receiver) got() []seen {
 	r.mu.Lock()

@@ -17,7 +17,7 @@ import (
 func TestStopLetsAttemptsEndAndStartsNone(t *testing.T) {
 	inTime(t, delivery.Limits{}, func(p *plant) {
 		e := p.shop()
-		p.receiver.latency = 10 * time.Second
+		p.receiver.takes(10 * time.Second)
 		p.start()
 		p.ingest(e.MerchantID, 100)
 		time.Sleep(time.Second)
@@ -45,7 +45,7 @@ func TestStopLetsAttemptsEndAndStartsNone(t *testing.T) {
 func TestStopCutsOffAttemptsThatTakeTooLong(t *testing.T) {
 	inTime(t, delivery.Limits{}, func(p *plant) {
 		e := p.shop()
-		p.receiver.latency = time.Hour // a sender that breaks its promise
+		p.receiver.takes(time.Hour) // a sender that breaks its promise
 		p.start()
 		p.ingest(e.MerchantID, 3)
 		synctest.Wait()
@@ -56,7 +56,7 @@ func TestStopCutsOffAttemptsThatTakeTooLong(t *testing.T) {
 		if d[0].State != controlplane.DeliveryPending || d[0].Attempts != 0 {
 			p.Errorf("what was cut off counts as an attempt: %+v", d[0])
 		}
-		p.receiver.latency = 0
+		p.receiver.takes(0)
 		p.start()
 		synctest.Wait()
 		if s := p.states(e); s[controlplane.DeliveryDelivered] != 3 {
@@ -154,7 +154,7 @@ func TestBacklogInMemoryIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, limits, func(p *plant) {
 				e := p.shop()
-				p.receiver.latency = time.Second
+				p.receiver.takes(time.Second)
 				p.start()
 				for range 4 {
 					p.ingest(e.MerchantID, 100)
@@ -208,7 +208,7 @@ func TestStoreThatIsAwayForAnHourCostsNothing(t *testing.T) {
 		p.must(engine.Configure(delivery.Settings{Sender: p.receiver, Operations: p.Service, Log: p.log}))
 		e := p.shop()
 		p.ingest(e.MerchantID, 500)
-		p.receiver.latency = time.Second
+		p.receiver.takes(time.Second)
 		p.start()
 		time.Sleep(2500 * time.Millisecond)
 		f.down.Store(true)

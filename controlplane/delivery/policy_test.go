@@ -125,7 +125,7 @@ func TestGoneDisablesTheEndpointAtOnce(t *testing.T) {
 func TestGoneSendsNothingMore(t *testing.T) {
 	inTime(t, delivery.Limits{}, func(p *plant) {
 		e := p.shop()
-		p.receiver.latency = 50 * time.Millisecond
+		p.receiver.takes(50 * time.Millisecond)
 		p.receiver.answers(status(http.StatusGone))
 		p.start()
 		p.ingest(e.MerchantID, 900)
