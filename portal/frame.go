@@ -71,7 +71,8 @@ func (x *exchange) frame(view string, page any) (frame, error) {
 	if p, ok := page.(failing); ok {
 		f.Failed = p.Failed()
 	}
-	if x.route != nil {
+	// An error page about an id is the same whichever it is.
+	if x.route != nil && (view != "error" || x.route.addressable()) {
 		f.Here = x.returnName()
 	}
 	if f.SignedIn {

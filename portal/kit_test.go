@@ -35,6 +35,7 @@ type world struct {
 	clock    *clock
 	handler  http.Handler
 	config   Config
+	courier  *courier
 	// reader looks into the database file beside the store.
 	reader *sql.DB
 }
@@ -72,9 +73,10 @@ func newWorld(tb testing.TB) *world {
 	tb.Cleanup(func() { w.must(db.Close()) })
 	w.ring = newRing(w)
 	ring, hasher := w.ring, account.NewHasher(account.HasherConfig{Wait: time.Minute})
+	w.courier = &courier{world: w}
 	w.service, err = controlplane.NewService(controlplane.Parts{
 		Store: db, Sealer: ring, Hasher: hasher, Clock: w.clock.Now, Random: rand.Reader,
-		Rules: controlplane.Rules{AllowPrivateRanges: true},
+		Rules: controlplane.Rules{AllowPrivateRanges: true}, Dispatcher: w.courier, CheckURL: checkTestURL,
 	})
 	w.must(err)
 	w.rebuildAccounts(account.Parts{

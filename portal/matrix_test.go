@@ -23,6 +23,8 @@ type site struct {
 	seats    map[seatKey]*browser
 	keyID    string
 	wishID   string
+	// An endpoint with a delivery.
+	endpointID, deliveryID string
 }
 
 // seatKey is a standing that cells share, until one of them may have ended it.
@@ -53,6 +55,7 @@ func (w *world) site(name string) site {
 	})
 	w.must(err)
 	s.wishID = wish.ID
+	w.addWebhooks(&s)
 	return s
 }
 
@@ -66,6 +69,8 @@ func (s site) idOf(r Route) (string, bool) {
 		return s.wishID, true
 	case strings.HasPrefix(r.Name, "account.sessions"):
 		return "ses_none", true
+	case strings.HasPrefix(r.Name, "webhooks"):
+		return s.endpointID, true
 	case r.Name == "static":
 		return "none.css", true
 	}
@@ -157,8 +162,7 @@ func (w *world) try(b *browser, c cell, own, other site) (*httptest.ResponseReco
 func (w *world) address(c cell, own, other site) string {
 	w.Helper()
 	target := c.route.path(controlplane.Test)
-	i := strings.Index(target, "{")
-	if i < 0 {
+	if !strings.Contains(target, "{") {
 		return target
 	}
 	whose := own
@@ -169,7 +173,11 @@ func (w *world) address(c cell, own, other site) string {
 	if !known {
 		w.Fatalf("the matrix has no id for the route %s: add one to site.idOf", c.route.Name)
 	}
-	return target[:i] + id + target[strings.Index(target, "}")+1:]
+	target, _ = fill(target, id)
+	if strings.Contains(target, "{did}") {
+		target, _ = fill(target, whose.deliveryID)
+	}
+	return target
 }
 
 // refusal says which rule of the table refuses a cell; empty: none does.
@@ -231,6 +239,8 @@ func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
 	unknown := other
 	unknown.keyID = "unk_test_" + strings.Repeat("0", 22)
 	unknown.wishID = controlplane.PrefixAllowlistRequest + strings.Repeat("0", 26)
+	unknown.endpointID = controlplane.PrefixEndpoint + strings.Repeat("0", 26)
+	unknown.deliveryID = controlplane.PrefixDelivery + strings.Repeat("0", 26)
 	for _, r := range w.handler.(*portal).table.rows {
 		if !strings.Contains(r.Path, "{id}") || strings.HasPrefix(r.Name, "account.") {
 			continue

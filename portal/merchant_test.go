@@ -234,7 +234,7 @@ func TestChecklistFlipsOnFactsOnly(t *testing.T) {
 	b := w.as(s, controlplane.RoleOwner)
 	done := func(n int) {
 		t.Helper()
-		b.wants(b.get("/"), http.StatusOK, fmt.Sprintf("%d of 6 done", n))
+		b.wants(b.get("/"), http.StatusOK, fmt.Sprintf("%d of 7 done", n))
 	}
 	issue := func(env controlplane.Environment) string {
 		k, err := w.service.IssueKey(ctx, local, controlplane.IssueKey{MerchantID: s.merchant.ID, Environment: env})
@@ -256,8 +256,15 @@ func TestChecklistFlipsOnFactsOnly(t *testing.T) {
 	done(3)
 	call(test)
 	done(4)
-	live := issue(controlplane.Live)
+	e := w.webhook(s.merchant.ID, "https://shop.example.com/webhooks")
+	w.courier.says(controlplane.Attempt{Fault: controlplane.FaultStatus, Status: 500})
+	b.post("/test/webhooks/"+e.ID+"/test", nil)
+	done(4)
+	w.courier.says(controlplane.Attempt{})
+	b.post("/test/webhooks/"+e.ID+"/test", nil)
 	done(5)
+	live := issue(controlplane.Live)
+	done(6)
 	call(live)
 	b.wants(b.get("/"), http.StatusOK, "Your integration is complete")
 }

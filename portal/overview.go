@@ -14,6 +14,8 @@ type overviewPage struct {
 	// Closed: an allowlist without entries lets nobody in.
 	Closed   bool
 	Stopping []keyView
+	// Troubled are the endpoints that get no events as they should.
+	Troubled []endpointRow
 	Sides    []side
 	Entries  int
 }
@@ -40,7 +42,17 @@ func showOverview(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	page := overviewPage{Steps: x.steps(b), Entries: len(b.allowlist)}
+	page := overviewPage{Entries: len(b.allowlist)}
+	endpoints, err := x.service.ListEndpoints(x.ctx(), x.actor(), controlplane.EndpointFilter{MerchantID: x.session.MerchantID})
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		if row := x.endpointRow(e); row.Standing != standingEnabled {
+			page.Troubled = append(page.Troubled, row)
+		}
+	}
+	page.Steps = x.steps(b, slices.ContainsFunc(endpoints, answered))
 	for _, s := range page.Steps {
 		if s.Done {
 			page.Done++
@@ -58,15 +70,20 @@ func showOverview(x *exchange) error {
 	return x.render(http.StatusOK, "overview", page)
 }
 
+// answered: an endpoint has answered a webhook, that of the test button or any
+// other, with 2xx.
+func answered(e controlplane.EndpointView) bool { return !e.Condition.LastSuccessAt.IsZero() }
+
 // steps in the order in which they unlock one another: without an allowlist the
 // first call cannot succeed.
-func (x *exchange) steps(b keyBook) []step {
+func (x *exchange) steps(b keyBook, webhook bool) []step {
 	href := func(route string, env controlplane.Environment) string { return x.table.byName[route].path(env) }
 	return []step{
 		{"second_factor", x.session.SecondFactor, href("account.2fa", "")},
 		{"test_key", b.issued(controlplane.Test), href("keys", controlplane.Test)},
 		{"allowlist", len(b.allowlist) > 0, href("allowlist", "")},
 		{"test_call", b.called(controlplane.Test), href("quickstart", "")},
+		{"webhook", webhook, href("webhooks", controlplane.Test)},
 		{"live_key", b.issued(controlplane.Live), href("keys", controlplane.Live)},
 		{"live_call", b.called(controlplane.Live), href("keys", controlplane.Live)},
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"embed"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -57,6 +58,8 @@ type portal struct {
 	assets      *assets
 	views       views
 	once        *onceForms
+	// testPatience is how long the test button waits for its result.
+	testPatience time.Duration
 }
 
 // New returns the handler of a host of its own: its cookies and links assume that
@@ -69,6 +72,7 @@ func New(c Config) (http.Handler, error) {
 		service: c.Service, accounts: c.Accounts, clock: c.Clock, random: c.Random, logger: c.Logger,
 		clientIP: c.ClientIP, requestID: c.RequestID,
 		mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), once: newOnceForms(c.Clock),
+		testPatience: testPatience,
 	}
 	p.preset()
 	var err error
@@ -110,31 +114,56 @@ func (p *portal) newRequestID(*http.Request) string {
 	return id
 }
 
+// place is a path with its routes by method.
+type place struct {
+	env    controlplane.Environment
+	routes map[string]*Route
+	allow  string
+}
+
 // loadTable makes the mux of the route table. {env} becomes two literal paths, so
 // that no wildcard stands in the first segment, where it would collide with every
-// other page.
+// other page; methods are ours to tell apart, or the 405 of a path would collide
+// with the GET of a wildcard beside it.
 func (p *portal) loadTable(rows []Route) (err error) {
 	if p.table, err = newTable(rows); err != nil {
 		return err
 	}
 	p.targets = returnTargets(p.table)
-	allow := map[string]string{}
+	places := map[string]*place{}
 	for i := range p.table.rows {
 		r := &p.table.rows[i]
 		for _, env := range r.environments() {
-			pattern := r.pattern(env)
-			p.mux.HandleFunc(r.Method+" "+pattern, func(w http.ResponseWriter, req *http.Request) {
-				req.SetPathValue("env", string(env))
-				p.serve(w, req, r, "")
-			})
-			allow[pattern] = joinMethods(allow[pattern], r.Method)
+			at := places[r.pattern(env)]
+			if at == nil {
+				at = &place{env: env, routes: map[string]*Route{}}
+				places[r.pattern(env)] = at
+			}
+			if at.routes[r.Method] != nil {
+				return fmt.Errorf("routes %s and %s have one address", r.Name, at.routes[r.Method].Name)
+			}
+			at.routes[r.Method], at.allow = r, joinMethods(at.allow, r.Method)
 		}
 	}
-	for pattern, methods := range allow {
-		p.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, nil, methods) })
+	for pattern, at := range places {
+		p.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { p.serveAt(w, r, at) })
 	}
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, nil, "") })
 	return nil
+}
+
+func (p *portal) serveAt(w http.ResponseWriter, r *http.Request, at *place) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = get
+	}
+	route := at.routes[method]
+	if route == nil {
+		p.serve(w, r, nil, at.allow)
+		return
+	}
+	r.SetPathValue("env", string(at.env))
+	p.serve(w, r, route, "")
 }
 
 func joinMethods(list, method string) string {

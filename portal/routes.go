@@ -15,7 +15,7 @@ const (
 
 // Routes returns the route table.
 func Routes() []Route {
-	return slices.Concat(everyonesRoutes(), signInRoutes(), merchantRoutes(), accountRoutes())
+	return slices.Concat(everyonesRoutes(), signInRoutes(), merchantRoutes(), webhookRoutes(), companyRoutes(), accountRoutes())
 }
 
 func everyonesRoutes() []Route {
@@ -91,12 +91,23 @@ func (t *table) serves(op controlplane.Operation) bool {
 	return slices.ContainsFunc(t.rows, func(r Route) bool { return r.Operation == op })
 }
 
+// leadsBack reports whether the address of a route says all that is needed for
+// that of the page with its form.
+func (t *table) leadsBack(r Route) bool {
+	form := t.byName[r.Form]
+	if form == nil || form.Method != get {
+		return false
+	}
+	own := wildcards(r.Path)
+	return !slices.ContainsFunc(wildcards(form.path("")), func(name string) bool { return !slices.Contains(own, name) })
+}
+
 func (t *table) check() error {
 	for _, r := range t.rows {
 		if r.handle == nil || r.States == 0 || (r.Method != get && r.Method != post) {
 			return fmt.Errorf("route %s has no handler, no state or no method", r.Name)
 		}
-		if r.NeedsSudo() && r.Method == post && (t.byName[r.Form] == nil || !t.byName[r.Form].addressable()) {
+		if r.NeedsSudo() && r.Method == post && !t.leadsBack(r) {
 			return fmt.Errorf("route %s needs sudo but names no form page to come back to", r.Name)
 		}
 	}

@@ -17,7 +17,12 @@ func merchantRoutes() []Route {
 		{Name: "keys.rotate.submit", Method: post, Path: "/{env}/key/rotate", States: StateActive, Operation: controlplane.OpKeyRotate, Form: "keys.rotate", handle: submitRotate},
 		{Name: "keys.retire", Method: get, Path: "/{env}/key/retire", States: StateActive, Operation: controlplane.OpKeyRetire, handle: showRetire},
 		{Name: "keys.retire.submit", Method: post, Path: "/{env}/keys/{id}/retire", States: StateActive, Operation: controlplane.OpKeyRetire, Form: "keys.retire", handle: submitRetire},
+	}
+}
 
+// companyRoutes are about the merchant as a whole, whatever the environment.
+func companyRoutes() []Route {
+	return []Route{
 		{Name: "allowlist", Method: get, Path: "/allowlist", States: StateActive, Operation: controlplane.OpAllowlistList, Nav: "list", handle: showAllowlist},
 		{Name: "allowlist.check", Method: get, Path: "/allowlist/check", States: StateActive, Operation: controlplane.OpAllowlistCheck, handle: showAllowlistCheck},
 		{Name: "allowlist.requests", Method: get, Path: "/allowlist/requests", States: StateActive, Operation: controlplane.OpAllowlistRequests, handle: showAllowlistRequests},

@@ -27,13 +27,13 @@ const (
 	maxCodeInput     = 64
 )
 
-// returnTo is the name, never a URL, of the page to go on to.
+// returnTo is the name, with its ids and never a URL, of the page to go on to.
 func (x *exchange) returnTo() string {
 	name := x.r.URL.Query().Get("return_to")
 	if x.r.Method == post {
 		name = x.value("return_to")
 	}
-	if _, found := x.targets[name]; !found {
+	if _, found := x.target(name); !found {
 		return ""
 	}
 	return name

@@ -150,11 +150,14 @@ func auditChanges(diff json.RawMessage) (out []auditChange) {
 	return out
 }
 
+// maxAuditValue keeps a page of long values, such as URLs, under its weight.
+const maxAuditValue = 200
+
 // plainJSON shows a text without its quotes.
 func plainJSON(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
-		return s
+		return shorten(s, maxAuditValue)
 	}
-	return string(bytes.TrimSpace(raw))
+	return shorten(string(bytes.TrimSpace(raw)), maxAuditValue)
 }

@@ -1,0 +1,192 @@
+package portal
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+)
+
+// took is a duration as people read it: 143 ms, 2.4 s. Unit selects the text.
+type took time.Duration
+
+func (d took) Unit() string {
+	if time.Duration(d) < time.Second {
+		return "ms"
+	}
+	return "s"
+}
+
+func (d took) Number() string {
+	ms := float64(d) / float64(time.Millisecond)
+	switch {
+	case ms < 10:
+		return strconv.FormatFloat(ms, 'f', 1, 64)
+	case ms < 1000:
+		return strconv.FormatFloat(ms, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(ms/1000, 'f', 1, 64)
+}
+
+// rate is a share of successes. Percent is rounded down: 100 means all.
+type rate struct {
+	Attempts int64
+	Percent  string
+}
+
+func rateOf(h controlplane.Health) rate {
+	return rate{h.Succeeded + h.Failed, strconv.FormatFloat(math.Floor(h.SuccessRate()*1000)/10, 'f', -1, 64)}
+}
+
+// healthSlot is one hour or one day of a plot and its table.
+type healthSlot struct {
+	controlplane.Health
+	At       time.Time
+	Rate     rate
+	P50, P95 took
+}
+
+// dayOf fills the last 24 hours, the present one last.
+func dayOf(hours []controlplane.Health, now time.Time) []healthSlot {
+	slots := emptySlots(24, now.UTC().Truncate(time.Hour), time.Hour)
+	for _, h := range hours {
+		if s := slotOf(slots, h.Hour, time.Hour); s != nil {
+			s.Health = h
+		}
+	}
+	return rated(slots)
+}
+
+// weekOf fills the last seven days of UTC, today last. Quantiles of hours cannot be
+// added up, so days have none.
+func weekOf(hours []controlplane.Health, now time.Time) []healthSlot {
+	const day = 24 * time.Hour
+	slots := emptySlots(7, now.UTC().Truncate(day), day)
+	for _, h := range hours {
+		if s := slotOf(slots, h.Hour, day); s != nil {
+			s.Succeeded += h.Succeeded
+			s.Failed += h.Failed
+		}
+	}
+	return rated(slots)
+}
+
+func emptySlots(n int, last time.Time, step time.Duration) []healthSlot {
+	slots := make([]healthSlot, n)
+	for i := range slots {
+		slots[i].At = last.Add(time.Duration(i-n+1) * step)
+	}
+	return slots
+}
+
+// slotOf is the slot that a moment is in, or nil.
+func slotOf(slots []healthSlot, at time.Time, step time.Duration) *healthSlot {
+	i := at.Sub(slots[0].At)
+	if i < 0 || int(i/step) >= len(slots) {
+		return nil
+	}
+	return &slots[i/step]
+}
+
+func rated(slots []healthSlot) []healthSlot {
+	for i := range slots {
+		s := &slots[i]
+		s.Rate, s.P50, s.P95 = rateOf(s.Health), took(s.Health.P50), took(s.Health.P95)
+	}
+	return slots
+}
+
+// plot is a drawing of slots. Its numbers are those of the SVG's viewBox, so that
+// no style is needed.
+type plot struct {
+	Name          string // a text of the catalogue says what is drawn
+	Width, Height int
+	Good, Bad     []bar
+	// P50 and P95 are paths.
+	P50, P95 string
+	// Top is what the upper edge stands for: a number of attempts, or a time.
+	Top     int64
+	TopTook took
+	Slots   []healthSlot
+}
+
+type bar struct{ X, Y, Width, Height int }
+
+const (
+	plotWidth  = 480
+	plotHeight = 96
+)
+
+// countPlot stacks failures on successes.
+func countPlot(name string, slots []healthSlot) plot {
+	p := plot{Name: name, Width: plotWidth, Height: plotHeight, Slots: slots, Top: 1}
+	for _, s := range slots {
+		p.Top = max(p.Top, s.Rate.Attempts)
+	}
+	step := plotWidth / len(slots)
+	for i, s := range slots {
+		good, bad := p.height(s.Succeeded), p.height(s.Failed)
+		at := bar{X: i*step + 1, Width: step - 2}
+		if good > 0 {
+			p.Good = append(p.Good, bar{at.X, plotHeight - good, at.Width, good})
+		}
+		if bad > 0 {
+			p.Bad = append(p.Bad, bar{at.X, max(0, plotHeight-good-bad), at.Width, bad})
+		}
+	}
+	return p
+}
+
+// height is at least 2 for what is there at all: one failure among thousands must
+// be seen.
+func (p plot) height(n int64) int {
+	if n == 0 {
+		return 0
+	}
+	return max(2, int(n*plotHeight/p.Top))
+}
+
+// tookPlot draws the quantiles of the hours that had successes.
+func tookPlot(name string, slots []healthSlot) plot {
+	p := plot{Name: name, Width: plotWidth, Height: plotHeight, Slots: slots, TopTook: took(time.Millisecond)}
+	for _, s := range slots {
+		p.TopTook = max(p.TopTook, s.P95)
+	}
+	p.P50 = p.path(func(s healthSlot) took { return s.P50 })
+	p.P95 = p.path(func(s healthSlot) took { return s.P95 })
+	return p
+}
+
+// path is a line through the slots with a value, broken at the others. A slot
+// between two others without one is a line of no length, which round caps show.
+func (p plot) path(value func(healthSlot) took) string {
+	var b strings.Builder
+	step, open := plotWidth/len(p.Slots), false
+	for i, s := range p.Slots {
+		if value(s) == 0 {
+			open = false
+			continue
+		}
+		x, y := i*step+step/2, plotHeight-4-int(int64(value(s))*(plotHeight-8)/int64(p.TopTook))
+		if open {
+			fmt.Fprintf(&b, "L%d %d", x, y)
+		} else {
+			fmt.Fprintf(&b, "M%d %dh0", x, y)
+		}
+		open = true
+	}
+	return b.String()
+}
+
+// Tried are the slots with attempts, for the table.
+func (p plot) Tried() (out []healthSlot) {
+	for _, s := range p.Slots {
+		if s.Rate.Attempts > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
