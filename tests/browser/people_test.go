@@ -43,9 +43,7 @@ func (p *person) firstSignIn(a *account) {
 	p.t.Helper()
 	p.signIn(a)
 	p.expect("/password", "From then on, only you know it.")
-	if p.has("current") {
-		p.fill("current", a.password)
-	}
+	p.fill("current", a.password)
 	p.fill("new", passphrase)
 	p.fill("repeat", passphrase)
 	p.press("Change password")
