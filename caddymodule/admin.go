@@ -29,7 +29,7 @@ const (
 	// believed: whoever may open the socket could run as that account anyway.
 	operatorHeader = "X-Unk-Operator"
 	maxOperator    = 100     // characters
-	maxCallInput   = 1 << 16 // bytes
+	maxCallInput   = 1 << 19 // bytes: the longest event, escaped
 )
 
 // adminAPI lets the operator's commands, and anything else on the machine that

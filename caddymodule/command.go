@@ -16,7 +16,7 @@ func init() {
 		Short: "Manages merchants, their API keys and IP allowlists",
 		Long: `
 Manages the merchant gateway: merchants, their users, API keys and IP
-allowlists, the audit trail, the keys at rest, backups.
+allowlists, webhooks, the audit trail, the keys at rest, backups.
 
 The commands find the configuration as 'caddy run' does: the file given with
 --config, or else the Caddyfile in the working directory. With a server running
@@ -40,6 +40,7 @@ line on standard error and exits with status 1.`,
   $ caddy merchants allowlist add --merchant mer_… --cidr 198.51.100.7 --note "their server"`
 			asGroup(cmd,
 				bootstrapCommand(), merchantCommand(), userCommand(), keyCommand(), allowlistCommand(), signCommand(),
+				endpointCommand(), deliveryCommand(), eventCommand(), serviceTokenCommand(),
 				statusCommand(), auditCommand(), backupCommand(), restoreCommand(), keyringCommand())
 		},
 	})

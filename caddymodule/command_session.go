@@ -153,6 +153,10 @@ func flagOf(field string) string {
 		return "key"
 	case "entry_id":
 		return "entry"
+	case "endpoint_id":
+		return "endpoint"
+	case "event_id":
+		return "event"
 	case "environment":
 		return "env"
 	}
@@ -163,6 +167,7 @@ func flagOf(field string) string {
 func idHint(message string) string {
 	for what, list := range map[string]string{
 		"no merchant ": "merchant list", "no user ": "user list", "no key ": "key list", "no allowlist entry ": "allowlist list",
+		"no endpoint ": "endpoint list", "no delivery ": "delivery list", "no service token ": "service-token list",
 	} {
 		if strings.HasPrefix(message, what) {
 			return `"caddy merchants ` + list + `" shows what there is`
