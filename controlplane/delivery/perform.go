@@ -22,24 +22,28 @@ type attempt struct {
 // cannot be read.
 const storePatience = time.Second
 
-// perform makes one attempt and hands its outcome to the recorder.
+// perform makes one attempt and hands its outcome to the recorder. What was not
+// attempted, or cut off by a stop, goes back to the store as it was.
 func (e *Engine) perform(ctx context.Context, a *attempt) {
+	var o *controlplane.AttemptOutcome
 	target, ok := e.target(ctx, a)
-	sends := ok && (target.Endpoint.State == controlplane.EndpointEnabled || int(a.claim.Lane) == test && target.Endpoint.State != controlplane.EndpointDeleted)
-	if !sends {
-		e.results <- outcome{released: true, o: controlplane.AttemptOutcome{Claim: a.claim}}
-		e.finish(a, nil, target)
-		return
+	if ok && a.may(target.Endpoint.State) {
+		done := e.send(ctx, a, target)
+		if ctx.Err() == nil {
+			o = e.judge(a.claim, done)
+		}
 	}
-	done := e.send(ctx, a, target)
-	if ctx.Err() != nil {
+	if o != nil {
+		e.results <- outcome{o: *o}
+	} else {
 		e.results <- outcome{released: true, o: controlplane.AttemptOutcome{Claim: a.claim}}
-		e.finish(a, nil, target)
-		return
 	}
-	o := e.judge(a.claim, done)
-	e.results <- outcome{o: o}
-	e.finish(a, &o, target)
+	e.finish(a, o, target)
+}
+
+// may reports whether an endpoint in a state is sent to.
+func (a *attempt) may(s controlplane.EndpointState) bool {
+	return s == controlplane.EndpointEnabled || s == controlplane.EndpointDisabled && a.claim.Lane == controlplane.LaneTest
 }
 
 // target reads what to send where, now: neither a new URL nor a new secret waits
@@ -154,8 +158,8 @@ func (e *Engine) hang(a *attempt) {
 }
 
 // judge decides what an attempt leads to.
-func (e *Engine) judge(c controlplane.Claim, a controlplane.Attempt) controlplane.AttemptOutcome {
-	o := controlplane.AttemptOutcome{Claim: c, Attempt: a, State: controlplane.DeliveryPending}
+func (e *Engine) judge(c controlplane.Claim, a controlplane.Attempt) *controlplane.AttemptOutcome {
+	o := &controlplane.AttemptOutcome{Claim: c, Attempt: a, State: controlplane.DeliveryPending}
 	switch {
 	case a.Succeeded():
 		o.State = controlplane.DeliveryDelivered
