@@ -149,6 +149,27 @@ func TestPasswordIsTheSameInEveryUnicodeForm(t *testing.T) {
 	}
 }
 
+// TestLeakedPasswordsAreRefused tries those that leaked most often, of the lengths
+// that the rules allow.
+func TestLeakedPasswordsAreRefused(t *testing.T) {
+	n, last := 0, ""
+	for line := range strings.Lines(leakedPasswords) {
+		p := strings.TrimSuffix(line, "\n")
+		for _, spelling := range []string{p, strings.ToUpper(p), strings.ToUpper(p[:1]) + p[1:]} {
+			if got := ruleOf(t, checkPassword(spelling, about{secondFactor: true})); got != "common" {
+				t.Errorf("%q: refused as %q; want common", spelling, got)
+			}
+		}
+		if len(p) < MinPasswordWithSecondFactor || p <= last {
+			t.Errorf("%q is short, or not in order", p)
+		}
+		n, last = n+1, p
+	}
+	if n < 3000 {
+		t.Errorf("%d passwords; ASVS 6.2.4 asks for 3000", n)
+	}
+}
+
 // Whatever is accepted holds what the rules promise.
 func TestAnyAcceptedPasswordKeepsTheRules(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
