@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -138,15 +139,15 @@ func checkWebhookURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case len(raw) > maxURL:
-		return InvalidField("url", "must be at most %d bytes long", maxURL)
+		return InvalidField("url", "must be at most %d bytes long", maxURL).because("url_long", "n", strconv.Itoa(maxURL))
 	case err != nil || u.Host == "" || u.Hostname() == "" || !printable(raw, 1, maxURL) || strings.ContainsRune(raw, ' '):
-		return InvalidField("url", "must be a URL such as https://shop.example.com/webhooks")
+		return InvalidField("url", "must be a URL such as https://shop.example.com/webhooks").because("url_form")
 	case u.Scheme != "https":
-		return InvalidField("url", "must begin with https://")
+		return InvalidField("url", "must begin with https://").because("url_https")
 	case u.User != nil:
-		return InvalidField("url", "must not contain a user name or password; the signature proves who sent a request")
+		return InvalidField("url", "must not contain a user name or password; the signature proves who sent a request").because("url_user")
 	case u.Fragment != "" || strings.HasSuffix(raw, "#"):
-		return InvalidField("url", "must not have a fragment (#…): it is never sent")
+		return InvalidField("url", "must not have a fragment (#…): it is never sent").because("url_fragment")
 	}
 	return nil
 }

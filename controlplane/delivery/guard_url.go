@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -44,21 +45,21 @@ func (g *Guard) CheckURL(raw string) error {
 // destination parses a URL that passes [Guard.CheckURL].
 func (g *Guard) destination(raw string) (*url.URL, error) {
 	if len(raw) > maxURLBytes {
-		return nil, badURL("must be at most %d bytes long", maxURLBytes)
+		return nil, badURL("url_long", "must be at most %d bytes long", maxURLBytes)
 	}
 	if !printedASCII.MatchString(raw) {
-		return nil, badURL("must be ASCII without spaces: write other letters of a host as xn--…, and of a path as %%…")
+		return nil, badURL("url_ascii", "must be ASCII without spaces: write other letters of a host as xn--…, and of a path as %%…")
 	}
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Opaque != "" || u.Host == "":
-		return nil, badURL("must be a URL such as https://shop.example.com/webhooks")
+		return nil, badURL("url_form", "must be a URL such as https://shop.example.com/webhooks")
 	case u.Scheme != "https":
-		return nil, badURL("must begin with https://")
+		return nil, badURL("url_https", "must begin with https://")
 	case u.User != nil:
-		return nil, badURL("must not contain a user name or password; the signature proves who sent a request")
+		return nil, badURL("url_user", "must not contain a user name or password; the signature proves who sent a request")
 	case strings.Contains(raw, "#"):
-		return nil, badURL("must not have a fragment (#…): it is never sent")
+		return nil, badURL("url_fragment", "must not have a fragment (#…): it is never sent")
 	}
 	port, err := g.port(u)
 	if err != nil {
@@ -74,7 +75,7 @@ func (g *Guard) port(u *url.URL) (uint16, error) {
 	}
 	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || !slices.Contains(g.ports, uint16(port)) {
-		return 0, badURL("must have one of the allowed ports: %s", g.portNames())
+		return 0, badURL("url_port", "must have one of the allowed ports: %s", g.portNames())
 	}
 	return uint16(port), nil
 }
@@ -92,18 +93,18 @@ func (g *Guard) checkHost(u *url.URL, port uint16) error {
 	if strings.HasPrefix(u.Host, "[") || endsInNumber.MatchString(host) {
 		a, err := netip.ParseAddr(host)
 		if err != nil {
-			return badURL("must have a name or an address in the usual form as host, such as 198.51.100.7")
+			return badURL("url_host", "must have a name or an address in the usual form as host, such as 198.51.100.7")
 		}
 		if g.CheckAddress(netip.AddrPortFrom(a, port)) != nil {
-			return badURL("must not lead to an address that is private, reserved or this server's own")
+			return badURL("url_private", "must not lead to an address that is private, reserved or this server's own")
 		}
 		return nil
 	}
 	if len(host) > 253 || !hostName.MatchString(host) {
-		return badURL("must have a host name of letters, digits, hyphens and dots")
+		return badURL("url_host", "must have a host name of letters, digits, hyphens and dots")
 	}
 	if len(g.private) == 0 && privateName(strings.ToLower(host)) {
-		return badURL("must have a public host name, such as shop.example.com")
+		return badURL("url_public", "must have a public host name, such as shop.example.com")
 	}
 	return nil
 }
@@ -112,8 +113,15 @@ func privateName(host string) bool {
 	return !strings.Contains(host, ".") || slices.ContainsFunc(privateSuffixes, func(s string) bool { return strings.HasSuffix(host, s) })
 }
 
-func badURL(format string, args ...any) error {
-	return controlplane.InvalidField("url", format, args...)
+// badURL names the rule too, for those who say it in another language, with its
+// only value, if it has one, as {n}.
+func badURL(rule, format string, args ...any) error {
+	e := controlplane.InvalidField("url", format, args...)
+	e.Fields[0].Rule = rule
+	for _, a := range args {
+		e.Fields[0].Args = append(e.Fields[0].Args, "n", fmt.Sprint(a))
+	}
+	return e
 }
 
 // urlProblem is the sentence in an error of [Guard.CheckURL].
