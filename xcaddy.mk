@@ -42,7 +42,7 @@ TESTFLAGS ?= -count=1
 FUZZTIME ?= 60s
 BENCHFLAGS ?=
 
-.PHONY: help build run test cover race thirdparty lint bench fuzz clean
+.PHONY: browser help build run test cover race thirdparty lint bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,12 +63,13 @@ build: $(XCADDY) ## build ./caddy with this module
 run: build ## start a demo: gateway, demo upstream and demo merchant on loopback
 	@exec ./tests/demo/run.sh ./caddy
 
-test: build cover race thirdparty ## everything CI runs
+test: build cover race thirdparty browser ## everything CI runs
 
 # The npm packages that tests run. The lock file decides which.
 NPM := tests/npm/node_modules/.package-lock.json
-$(NPM): tests/npm/package-lock.json
-	npm ci --prefix tests/npm --ignore-scripts --no-audit --no-fund
+AXE := tests/browser/node_modules/.package-lock.json
+$(NPM) $(AXE): tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
+	npm ci --prefix tests/$* --ignore-scripts --no-audit --no-fund
 
 # One invocation vets and tests every package and counts, per package, the lines that
 # the whole suite reaches. A "go vet" of its own would look at all of Caddy once more.
@@ -84,6 +85,10 @@ race: $(NPM)
 # this one's by -mod=mod: commit what that changes.
 thirdparty:
 	cd tests/thirdparty && go test -mod=mod $(TESTFLAGS) -timeout=10m ./...
+
+# The portal in Debian's Chromium, in a module of its own.
+browser: build $(AXE)
+	cd tests/browser && CADDY=$(CURDIR)/caddy go test $(TESTFLAGS) -timeout=20m ./...
 
 lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint and govulncheck
 	$(GOLANGCI) run ./...
