@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
 // root is the checkout, seen from this package's folder, where tests run.
@@ -37,6 +39,17 @@ func TestDemo(t *testing.T) {
 	t.Run("the portal asks to sign in", func(t *testing.T) {
 		p.paste(t, "curl -s --cacert "+p.data+"/caddy/caddy/pki/authorities/local/root.crt https://localhost:"+p.portal+"/login", `name="username"`)
 	})
+	t.Run("an event of each type arrives", func(t *testing.T) {
+		for _, kind := range controlplane.EventTypes() {
+			p.paste(t, arrives(first, t, string(kind)), string(kind))
+		}
+	})
+	t.Run("another event is taken in", func(t *testing.T) {
+		p.paste(t, first.line(t, "/v1/events"), `{"id":"evt_`)
+	})
+	t.Run("deliveries are listed", func(t *testing.T) {
+		p.paste(t, first.line(t, " delivery list "), "withdrawal.refunded")
+	})
 	t.Run("a second demo on the same ports says what to do", func(t *testing.T) {
 		p.paste(t, "! ./tests/demo/run.sh ./caddy 2>&1", "port "+p.port+" is in use")
 	})
@@ -57,9 +70,15 @@ func TestDemo(t *testing.T) {
 	p.expectPortsFree(t)
 }
 
+// arrives is the printed line that shows what arrives, until a text does.
+func arrives(r *run, t *testing.T, text string) string {
+	return "timeout 30 " + r.line(t, "tail -n +1 -f ") + " | grep -m1 -F '" + text + "'"
+}
+
 // place is where one demo has its data and its ports.
 type place struct {
-	data, port, upstream, portal string
+	data                                     string
+	port, upstream, portal, events, receiver string
 }
 
 func newPlace(t *testing.T) place {
@@ -74,7 +93,7 @@ func newPlace(t *testing.T) place {
 			t.Error(err)
 		}
 	})
-	return place{data, freePort(t), freePort(t), freePort(t)}
+	return place{data, freePort(t), freePort(t), freePort(t), freePort(t), freePort(t)}
 }
 
 func freePort(t *testing.T) string {
@@ -92,7 +111,8 @@ func freePort(t *testing.T) string {
 }
 
 func (p place) environment() []string {
-	return append(os.Environ(), "DEMO_DATA="+p.data, "DEMO_PORT="+p.port, "DEMO_UPSTREAM_PORT="+p.upstream, "DEMO_PORTAL_PORT="+p.portal)
+	return append(os.Environ(), "DEMO_DATA="+p.data, "DEMO_PORT="+p.port, "DEMO_UPSTREAM_PORT="+p.upstream, "DEMO_PORTAL_PORT="+p.portal,
+		"DEMO_EVENTS_PORT="+p.events, "DEMO_RECEIVER_PORT="+p.receiver)
 }
 
 // paste runs a line as a user's shell would, and wants to read an answer.
@@ -143,7 +163,7 @@ func documentedConfigurations(t *testing.T) {
 }
 
 func (p place) secretIsPrivate(t *testing.T) {
-	for name, mode := range map[string]os.FileMode{"": 0o700, "demo.secret": 0o600, "admin.sock": 0o600, "root.key": 0o400} {
+	for name, mode := range map[string]os.FileMode{"": 0o700, "demo.secret": 0o600, "demo.token": 0o600, "demo.signing-secret": 0o600, "admin.sock": 0o600, "root.key": 0o400} {
 		info, err := os.Stat(filepath.Join(p.data, name))
 		if err != nil {
 			t.Error(err)
@@ -155,7 +175,7 @@ func (p place) secretIsPrivate(t *testing.T) {
 
 func (p place) expectPortsFree(t *testing.T) {
 	t.Helper()
-	for _, port := range []string{p.port, p.upstream, p.portal} {
+	for _, port := range []string{p.port, p.upstream, p.portal, p.events, p.receiver} {
 		l, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			t.Errorf("after the demo has ended: %v", err)

@@ -4,7 +4,8 @@
 #   run.sh CADDY
 #
 # Everything it makes lies in DEMO_DATA; a later run finds it again. The ports are
-# DEMO_PORT, DEMO_UPSTREAM_PORT and DEMO_PORTAL_PORT.
+# DEMO_PORT, DEMO_UPSTREAM_PORT, DEMO_PORTAL_PORT, DEMO_EVENTS_PORT and
+# DEMO_RECEIVER_PORT.
 set -euo pipefail
 
 caddy=$(realpath "${1:?usage: run.sh CADDY (build it with: make -f xcaddy.mk build)}")
@@ -13,6 +14,7 @@ config=$here/Caddyfile
 
 umask 077
 export DEMO_PORT=${DEMO_PORT:-8080} DEMO_UPSTREAM_PORT=${DEMO_UPSTREAM_PORT:-8081} DEMO_PORTAL_PORT=${DEMO_PORTAL_PORT:-8443}
+export DEMO_EVENTS_PORT=${DEMO_EVENTS_PORT:-8082} DEMO_RECEIVER_PORT=${DEMO_RECEIVER_PORT:-8444}
 mkdir -p "${DEMO_DATA:=.data}"
 DEMO_DATA=$(cd "$DEMO_DATA" && pwd)
 DEMO_BIND=127.0.0.1
@@ -23,9 +25,13 @@ export DEMO_DATA DEMO_BIND XDG_DATA_HOME=$DEMO_DATA/caddy XDG_CONFIG_HOME=$DEMO_
 secret_file=$DEMO_DATA/demo.secret
 key_file=$DEMO_DATA/demo.key
 password_file=$DEMO_DATA/demo.password
+token_file=$DEMO_DATA/demo.token
+signing_file=$DEMO_DATA/demo.signing-secret
+webhooks=$DEMO_DATA/webhooks.log
 log=$DEMO_DATA/caddy.log
 output=$DEMO_DATA/caddy.out
 server=
+receiver=
 
 fail() {
 	printf 'error: %s\n' "$*" >&2
@@ -42,38 +48,55 @@ port_free() {
 check_place() {
 	# A unix socket's path has room for 107 bytes.
 	((${#DEMO_DATA} <= 90)) || fail "the path $DEMO_DATA is too long for a socket in it; set DEMO_DATA to a shorter one"
-	port_free "$DEMO_PORT" ||
-		fail "port $DEMO_PORT is in use (by another demo?); choose one with: make -f xcaddy.mk run DEMO_PORT=9080"
-	port_free "$DEMO_UPSTREAM_PORT" ||
-		fail "port $DEMO_UPSTREAM_PORT is in use; choose one with: make -f xcaddy.mk run DEMO_UPSTREAM_PORT=9081"
-	port_free "$DEMO_PORTAL_PORT" ||
-		fail "port $DEMO_PORTAL_PORT is in use; choose one with: make -f xcaddy.mk run DEMO_PORTAL_PORT=9443"
+	local name
+	for name in DEMO_PORT DEMO_UPSTREAM_PORT DEMO_PORTAL_PORT DEMO_EVENTS_PORT DEMO_RECEIVER_PORT; do
+		port_free "${!name}" ||
+			fail "port ${!name} is in use (by another demo?); choose one with: make -f xcaddy.mk run $name=$((${!name} + 1000))"
+	done
+}
+
+# wait_for PROCESS PORT...: until it listens on the ports.
+wait_for() {
+	local process=$1 port i
+	shift
+	for port; do
+		for ((i = 0; i < 300; i++)); do
+			port_free "$port" || continue 2
+			kill -0 "$process" 2>/dev/null || return 1
+			sleep 0.1
+		done
+		return 1
+	done
+}
+
+# The receiver comes first: the gateway has to know the authority that signed its
+# certificate.
+start_receiver() {
+	XDG_DATA_HOME=$DEMO_DATA/receiver "$caddy" run --config "$here/receiver.Caddyfile" --adapter caddyfile </dev/null >"$output" 2>&1 &
+	receiver=$!
+	wait_for "$receiver" "$DEMO_RECEIVER_PORT" && return
+	tail -n 5 "$output" >&2
+	fail "the receiver did not start; its log is $DEMO_DATA/receiver.log"
 }
 
 start() {
 	"$caddy" run --config "$config" --adapter caddyfile </dev/null >"$output" 2>&1 &
 	server=$!
-	for ((i = 0; i < 300; i++)); do
-		kill -0 "$server" 2>/dev/null || break
-		if ! port_free "$DEMO_PORT" && ! port_free "$DEMO_UPSTREAM_PORT" && ! port_free "$DEMO_PORTAL_PORT"; then
-			return
-		fi
-		sleep 0.1
-	done
+	wait_for "$server" "$DEMO_PORT" "$DEMO_UPSTREAM_PORT" "$DEMO_PORTAL_PORT" "$DEMO_EVENTS_PORT" && return
 	tail -n 5 "$output" >&2
-	stop
 	fail "Caddy did not start; its log is $log"
 }
 
 # A ^C in a terminal reaches Caddy as well. A second SIGINT would make it quit at
-# once, a SIGTERM does not.
+# once, a SIGTERM does not. The receiver goes last: it may be answering.
 stop() {
-	[[ -n $server ]] || return 0
-	local running=$server
-	server=
-	kill -TERM "$running" 2>/dev/null || true
-	while kill -0 "$running" 2>/dev/null; do
-		wait "$running" || true
+	local running all="$server $receiver"
+	server='' receiver=''
+	for running in $all; do
+		kill -TERM "$running" 2>/dev/null || true
+		while kill -0 "$running" 2>/dev/null; do
+			wait "$running" || true
+		done
 	done
 }
 
@@ -126,6 +149,31 @@ allow() {
 		merchants allowlist add --merchant "$merchant" --cidr "$1" --note 'this machine, for the demo' >/dev/null
 }
 
+find_token() {
+	[[ -s $token_file ]] && return
+	merchants service-token issue --name 'the demo' --json 2>"$DEMO_DATA/token.err" | value secret >"$token_file" || fail "$(<"$DEMO_DATA/token.err")"
+}
+
+find_endpoint() {
+	local url=https://127.0.0.1:$DEMO_RECEIVER_PORT/webhooks
+	! merchants endpoint list --merchant "$merchant" --env test | grep -qF " $url" || return 0
+	merchants endpoint create --merchant "$merchant" --env test --url "$url" --json 2>"$DEMO_DATA/endpoint.err" |
+		value secret >"$signing_file" || fail "$(<"$DEMO_DATA/endpoint.err")"
+}
+
+send_events() {
+	local type
+	for type in deposit.{success,expired} withdrawal.{success,rejected,failed,refunded}; do
+		merchants event send --merchant "$merchant" --env test --type "$type" --data '{"id":"demo_1","amount":1000,"currency":"THB"}' >/dev/null
+	done
+}
+
+# event prints a request that hands one more event in.
+event() {
+	printf '%s' "curl -i -H 'Content-Type: application/json' -H \"Authorization: Bearer \$(cat $(printf %q "$token_file"))\" -H \"Idempotency-Key: \$RANDOM\$RANDOM\"" \
+		" --data '{\"merchant_id\":\"$merchant\",\"environment\":\"test\",\"type\":\"deposit.success\",\"data\":{\"id\":\"dep_1\"}}' http://127.0.0.1:$DEMO_EVENTS_PORT/v1/events"
+}
+
 url() { printf 'http://127.0.0.1:%s/v1/payments' "$DEMO_PORT"; }
 body='{"amount":1000,"currency":"THB"}'
 
@@ -151,6 +199,18 @@ $(printf '%q ' "$caddy" merchants sign --key "$key" --secret-file "$secret_file"
 The merchant portal is on https://localhost:$DEMO_PORTAL_PORT/ (your browser warns of the demo's own certificate).
 Its owner signs in for the first time as demo-owner with the password $(<"$password_file")
 
+One event of each type was sent to the merchant's endpoint, https://127.0.0.1:$DEMO_RECEIVER_PORT/webhooks. Watch them arrive:
+
+tail -n +1 -f $(printf %q "$webhooks")
+
+Hands one more in, as a backend of the platform does:
+
+$(event)
+
+Shows what became of them:
+
+$(printf '%q ' "$caddy")merchants delivery list --merchant $merchant --env test --address $(printf %q "unix/$DEMO_DATA/admin.sock")
+
 Shows the merchant's allowlist; the other commands work the same way:
 
 $(printf '%q ' "$caddy")merchants allowlist list --merchant $merchant --address $(printf %q "unix/$DEMO_DATA/admin.sock")
@@ -163,6 +223,7 @@ TEXT
 check_place
 trap interrupted INT TERM HUP
 trap stop EXIT
+start_receiver
 start
 find_merchant
 find_key
@@ -170,6 +231,9 @@ find_owner
 for range in 127.0.0.1/32 ::1/128; do
 	allow "$range"
 done
+find_token
+find_endpoint
+send_events
 explain
 wait "$server" || true
 [[ -z $server ]] || { tail -n 5 "$output" >&2; fail "Caddy stopped by itself; its log is $log"; }
