@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,7 +44,9 @@ type site struct {
 	t                         *testing.T
 	caddy, data               string
 	gateway, upstream, portal string // ports
-	process                   *os.Process
+	// receiver is a merchant's server, which takes every webhook.
+	receiver *httptest.Server
+	process  *os.Process
 }
 
 func newSite(t *testing.T) *site {
@@ -54,8 +59,20 @@ func newSite(t *testing.T) *site {
 	t.Cleanup(func() { check(t, os.RemoveAll(data)) })
 	t.Cleanup(func() { explain(t, filepath.Join(data, "caddy.log")) })
 	s := &site{t: t, caddy: caddy, data: data, gateway: freePort(t), upstream: freePort(t), portal: freePort(t)}
+	s.startReceiver()
 	s.start()
 	return s
+}
+
+// startReceiver also writes down the certificate, for the gateway to trust.
+func (s *site) startReceiver() {
+	s.t.Helper()
+	s.receiver = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	s.t.Cleanup(s.receiver.Close)
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.receiver.Certificate().Raw})
+	check(s.t, os.WriteFile(filepath.Join(s.data, "receiver.pem"), text, 0o600))
 }
 
 // explain shows what Caddy said was wrong, when a test has failed.
@@ -90,7 +107,8 @@ func (s *site) start() {
 	word := rand.Text()
 	cmd := exec.Command(s.caddy, "run", "--config", "../demo/Caddyfile", "--adapter", "caddyfile", "--pingback", l.Addr().String())
 	cmd.Env = append(os.Environ(), "DEMO_DATA="+s.data, "DEMO_BIND=127.0.0.1", "DEMO_PORT="+s.gateway, "DEMO_UPSTREAM_PORT="+s.upstream,
-		"DEMO_PORTAL_PORT="+s.portal, "XDG_DATA_HOME="+s.data, "XDG_CONFIG_HOME="+s.data)
+		"DEMO_PORTAL_PORT="+s.portal, "DEMO_EVENTS_PORT="+freePort(s.t), "DEMO_RECEIVER_CA="+filepath.Join(s.data, "receiver.pem"),
+		"DEMO_RECEIVER_PORT="+strconv.Itoa(s.receiver.Listener.Addr().(*net.TCPAddr).Port), "XDG_DATA_HOME="+s.data, "XDG_CONFIG_HOME="+s.data)
 	cmd.Stdin = bytes.NewBufferString(word)
 	cmd.Stderr = s.t.Output()
 	check(s.t, cmd.Start())

@@ -21,6 +21,7 @@ DEMO_BIND=127.0.0.1
 [[ ! -r /proc/net/if_inet6 ]] || ! grep -q '^0\{31\}1 ' /proc/net/if_inet6 || DEMO_BIND+=' ::1'
 # Caddy's own files stay in the demo's folder too.
 export DEMO_DATA DEMO_BIND XDG_DATA_HOME=$DEMO_DATA/caddy XDG_CONFIG_HOME=$DEMO_DATA/caddy
+export DEMO_RECEIVER_CA=$DEMO_DATA/receiver/caddy/pki/authorities/local/root.crt
 
 secret_file=$DEMO_DATA/demo.secret
 key_file=$DEMO_DATA/demo.key
