@@ -13,23 +13,20 @@ import (
 func FuzzReturnTo(f *testing.F) {
 	for _, seed := range []string{
 		"overview", "account.2fa", `/\evil.example`, "//evil.example", "/%5cevil.example", "https://evil.example", "javascript:alert(1)",
-		"\x00overview", "overview ", "live.overview", "../login", "sudo", "\t//evil.example", "login",
+		"\x00overview", "overview ", "live.overview", "test.keys.key~unk_1", "test.keys.key~/../evil", "test.webhooks.delivery~a~b", "test.keys.key~", "../login", "sudo", "\t//evil.example", "login",
 	} {
 		f.Add(seed)
 	}
 	w := newWorld(f)
 	seated := w.active().cookies[sessionCookie]
-	ours := map[string]bool{}
-	for _, path := range w.handler.(*portal).targets {
-		ours[path] = true
-	}
+	p := w.handler.(*portal)
 	f.Fuzz(func(t *testing.T, name string) {
 		for _, token := range []string{"", seated} {
 			b := w.browser()
 			b.cookies[sessionCookie] = token
 			rec := b.post("/preferences", url.Values{"theme": {"dark"}, "return_to": {name}})
 			to := rec.Header().Get("Location")
-			if rec.Code == http.StatusSeeOther && !ours[to] && to != "/login" {
+			if rec.Code == http.StatusSeeOther && (p.routeOf(get, to) == nil || strings.ContainsAny(to, "\\%?#{")) && to != "/login" {
 				t.Errorf("return_to %q leads to %q", name, to)
 			}
 			if rec.Code != http.StatusSeeOther && rec.Code != http.StatusBadRequest {

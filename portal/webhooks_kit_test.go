@@ -2,13 +2,19 @@ package portal
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
@@ -176,4 +182,22 @@ func (w *world) busyWebhooks(s *site) {
 		attempt(controlplane.Attempt{Phases: controlplane.Phases{Total: time.Duration(hour+1) * 97 * time.Millisecond}})
 		attempt(controlplane.Attempt{Fault: controlplane.FaultTimeout, Detail: "no answer within 15 s"})
 	}
+}
+
+// noHasher is for services that never hash.
+type noHasher struct{}
+
+func (noHasher) Hash(context.Context, controlplane.Secret) (controlplane.Secret, error) {
+	return controlplane.Secret{}, errors.New("not for hashing")
+}
+
+// inputs are the hidden inputs of a form.
+func inputs(form *html.Node) url.Values {
+	found := url.Values{}
+	for n := range form.Descendants() {
+		if n.DataAtom == atom.Input && attr(n, "type") == "hidden" {
+			found.Set(attr(n, "name"), attr(n, "value"))
+		}
+	}
+	return found
 }

@@ -52,18 +52,18 @@ func showReplay(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if !since.IsZero() {
-		page.Since = since
+	if page.Untried, err = x.replayOffer(e, controlplane.ReplayUntried, time.Time{}); err != nil {
+		return err
 	}
-	page.Fields[0].Value = page.SinceInput()
 	if page.Failed() {
 		page.Fields[0].Value = x.query("since")
 		return x.render(http.StatusUnprocessableEntity, "webhooks.replay", page)
 	}
-	if page.AfterFailure, err = x.replayOffer(e, controlplane.ReplayFailed, page.Since); err != nil {
-		return err
+	if !since.IsZero() {
+		page.Since = since.Truncate(time.Minute)
 	}
-	if page.Untried, err = x.replayOffer(e, controlplane.ReplayUntried, time.Time{}); err != nil {
+	page.Fields[0].Value = page.SinceInput()
+	if page.AfterFailure, err = x.replayOffer(e, controlplane.ReplayFailed, page.Since); err != nil {
 		return err
 	}
 	return x.render(http.StatusOK, "webhooks.replay", page)

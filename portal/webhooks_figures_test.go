@@ -1,0 +1,112 @@
+package portal
+
+import (
+	"html/template"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
+)
+
+func TestDurationsAreReadable(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0.0 ms", 400 * time.Microsecond: "0.4 ms", 9900 * time.Microsecond: "9.9 ms", 143 * time.Millisecond: "143 ms", time.Second: "1.0 s", 15 * time.Second: "15.0 s",
+	} {
+		if got := took(d).Number() + " " + took(d).Unit(); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// One failure among a hundred thousand is not "100 %".
+func TestRateIsRoundedDown(t *testing.T) {
+	for want, h := range map[string]controlplane.Health{
+		"100": {Succeeded: 5}, "99.9": {Succeeded: 99_999, Failed: 1}, "0": {Failed: 3}, "66.6": {Succeeded: 2, Failed: 1}, "50": {Succeeded: 1, Failed: 1},
+	} {
+		if got := rateOf(h).Percent; got != want {
+			t.Errorf("%+v: %s, want %s", h, got, want)
+		}
+	}
+	if rateOf(controlplane.Health{}).Attempts != 0 {
+		t.Error("nothing attempted counts as attempts")
+	}
+}
+
+func TestHoursFallIntoTheirSlots(t *testing.T) {
+	now := time.Date(2026, 3, 8, 12, 34, 0, 0, time.UTC)
+	hour := func(back int) controlplane.Health {
+		return controlplane.Health{Hour: now.Truncate(time.Hour).Add(-time.Duration(back) * time.Hour), Succeeded: 1, P50: 1, P95: 2}
+	}
+	hours := []controlplane.Health{hour(24 * 7), hour(24), hour(23), hour(0)}
+	day := dayOf(hours, now)
+	if len(day) != 24 || day[0].Succeeded != 1 || day[23].Succeeded != 1 || day[23].P95 != 2 {
+		t.Errorf("the day: %+v", day)
+	}
+	if p := countPlot("", day); len(p.Tried()) != 2 || len(p.Good) != 2 || len(p.Bad) != 0 {
+		t.Errorf("the plot of the day: %+v", p)
+	}
+	week := weekOf(hours, now)
+	if len(week) != 7 || week[6].Succeeded != 1 || week[5].Succeeded != 2 || week[0].Succeeded != 0 {
+		t.Errorf("the week: %+v", week)
+	}
+}
+
+// No bar leaves the drawing, and what happened at all is seen.
+func TestPlotsStayInsideTheirFrame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		slots := make([]healthSlot, rapid.SampledFrom([]int{7, 24}).Draw(t, "slots"))
+		good, bad := 0, 0
+		for i := range slots {
+			h := &slots[i].Health
+			h.Succeeded, h.Failed = rapid.Int64Range(0, 1e9).Draw(t, "ok"), rapid.Int64Range(0, 1e9).Draw(t, "failed")
+			h.P95 = time.Duration(rapid.Int64Range(0, int64(15*time.Second)).Draw(t, "p95"))
+			h.P50 = h.P95 / 2
+			good, bad = good+min(1, int(h.Succeeded)), bad+min(1, int(h.Failed))
+		}
+		p := countPlot("", rated(slots))
+		if len(p.Good) != good || len(p.Bad) != bad {
+			t.Fatalf("%d and %d bars for %d and %d", len(p.Good), len(p.Bad), good, bad)
+		}
+		for _, b := range append(p.Good, p.Bad...) {
+			if b.X < 0 || b.Y < 0 || b.X+b.Width > plotWidth || b.Y+b.Height > plotHeight || b.Height < 2 {
+				t.Fatalf("bar %+v", b)
+			}
+		}
+		if s := tookPlot("", slots); strings.Contains(s.P50+s.P95, "-") {
+			t.Fatalf("a line leaves the drawing: %s %s", s.P50, s.P95)
+		}
+	})
+}
+
+func TestLineOfALoneHourIsADot(t *testing.T) {
+	slots := make([]healthSlot, 24)
+	slots[3].P95, slots[7].P95, slots[8].P95 = 1, 1, 1
+	if got := tookPlot("", slots).P95; got != "M70 92h0M150 92h0L170 92" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Whatever a server answers, the page stays light and is text.
+func TestExcerptIsBoundedText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		body := rapid.OneOf(
+			rapid.SliceOfN(rapid.Byte(), 0, 9000),
+			rapid.Map(rapid.StringN(0, 9000, -1), func(s string) []byte { return []byte(s) }),
+			rapid.Map(rapid.IntRange(0, 9000), func(n int) []byte { return []byte(strings.Repeat(`"`, n)) }),
+		).Draw(t, "body")
+		e := newExcerpt(body)
+		if n := len(template.HTMLEscapeString(e.Text)); n > excerptWeight || !utf8.ValidString(e.Text) || e.Size != len(body) {
+			t.Fatalf("%d bytes of HTML from %d", n, len(body))
+		}
+		if strings.ContainsFunc(e.Text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' }) {
+			t.Fatalf("control characters in %q", e.Text)
+		}
+		if !e.Cut && utf8.Valid(body) && utf8.RuneCountInString(e.Text) != utf8.RuneCount(body) {
+			t.Fatal("letters are lost and it is not said to be cut")
+		}
+	})
+}
