@@ -112,7 +112,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.takeSlots(); err != nil {
 		return err
 	}
-	return a.data.metrics.register(ctx.GetMetricsRegistry(), newStateCollector(a))
+	return a.data.metrics.register(ctx.GetMetricsRegistry(), newStateCollector(a), newQueueCollector(a))
 }
 
 // Validate refuses what could not work.

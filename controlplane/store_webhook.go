@@ -103,6 +103,9 @@ type LeaseTx interface {
 	RecoverDeliveries(ctx context.Context, at time.Time) (int64, error)
 	// Backlogs says what waits for every endpoint.
 	Backlogs(ctx context.Context) ([]Backlog, error)
+	// DeliveryQueue counts what waits for every endpoint, for those who watch over
+	// the server.
+	DeliveryQueue(ctx context.Context) (DeliveryQueue, error)
 	// SettleStopped moves up to limit pending deliveries of endpoints that are
 	// disabled to held, and pending and held ones of deleted endpoints to
 	// cancelled. It returns how many.

@@ -58,6 +58,14 @@ type Backlog struct {
 	NextAt time.Time
 }
 
+// DeliveryQueue is how many deliveries are on their way.
+type DeliveryQueue struct {
+	Pending  int64
+	Inflight int64
+	// OldestPending is when the oldest pending one was made; zero if there is none.
+	OldestPending time.Time
+}
+
 // DeliveryTarget is what is read at the moment of sending.
 type DeliveryTarget struct {
 	Endpoint Endpoint

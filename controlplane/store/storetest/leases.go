@@ -21,6 +21,21 @@ func leaseContract() []contract {
 		{"nothing is claimed for an endpoint that is not enabled, but tests while it is disabled", claimStopped},
 		{"an outcome under a lost lease is refused", fencing},
 		{"what was in flight is pending after a recovery", recovery},
+		{"the queue is counted", func(k *kit) {
+			e, all := k.deliveries(3)
+			queue := func() (q controlplane.DeliveryQueue) {
+				k.must(func(ctx context.Context, tx controlplane.Tx) (err error) {
+					q, err = tx.DeliveryQueue(ctx)
+					return err
+				})
+				return q
+			}
+			same(k, queue(), controlplane.DeliveryQueue{Pending: 3, OldestPending: all[0].CreatedAt})
+			claim(k, controlplane.ClaimQuery{EndpointRow: e.Row, Limit: 1})
+			same(k, queue(), controlplane.DeliveryQueue{Pending: 2, Inflight: 1, OldestPending: all[1].CreatedAt})
+			claim(k, controlplane.ClaimQuery{EndpointRow: e.Row, Limit: 2})
+			same(k, queue(), controlplane.DeliveryQueue{Inflight: 3})
+		}},
 		{"what waits for a stopped endpoint is held or cancelled", settle},
 		{"what is old goes in slices", retention},
 	}
