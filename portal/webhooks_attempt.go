@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"html/template"
 	"net/http"
 	"strings"
 	"unicode"
@@ -19,7 +18,6 @@ type attemptView struct {
 	// last alone.
 	Steps  []phase
 	Reused bool
-	Body   excerpt
 }
 
 // phase is a part of an attempt; Name selects its text.
@@ -29,7 +27,7 @@ type phase struct {
 }
 
 func viewAttempt(a controlplane.Attempt) attemptView {
-	v := attemptView{Attempt: a, Badge: badge{"bad", "attempt.failed"}, Took: took(a.Phases.Total), Body: newExcerpt(a.ResponseBody)}
+	v := attemptView{Attempt: a, Badge: badge{"bad", "attempt.failed"}, Took: took(a.Phases.Total)}
 	if a.Succeeded() {
 		v.Badge = badge{"good", "attempt.delivered"}
 	}
@@ -78,6 +76,9 @@ func headerText(fields []controlplane.Header) string {
 func (v attemptView) Asked() string    { return headerText(v.RequestHeader) }
 func (v attemptView) Answered() string { return headerText(v.ResponseHeader) }
 
+// Body is made when it is drawn: of many attempts one is shown in full.
+func (v attemptView) Body() excerpt { return newExcerpt(v.ResponseBody) }
+
 // excerpt is the beginning of a body, made fit to be shown.
 type excerpt struct {
 	Text string
@@ -89,8 +90,7 @@ type excerpt struct {
 // excerptWeight bounds what an excerpt adds to a page, as HTML.
 const excerptWeight = 7 << 10
 
-// newExcerpt replaces what cannot be shown, and stops before the page gets heavy:
-// a quotation mark is five bytes there.
+// newExcerpt replaces what cannot be shown, and stops before the page gets heavy.
 func newExcerpt(body []byte) excerpt {
 	e := excerpt{Size: len(body)}
 	var b strings.Builder
@@ -100,7 +100,7 @@ func newExcerpt(body []byte) excerpt {
 		if !unicode.IsPrint(r) && r != '\n' && r != '\t' {
 			r = utf8.RuneError
 		}
-		if weight += len(template.HTMLEscapeString(string(r))); weight > excerptWeight {
+		if weight += htmlWeight(r); weight > excerptWeight {
 			e.Cut = true
 			break
 		}
@@ -109,4 +109,13 @@ func newExcerpt(body []byte) excerpt {
 	}
 	e.Text = b.String()
 	return e
+}
+
+// htmlWeight is how many bytes a character has in a page, at most: these few
+// become references such as &#34;.
+func htmlWeight(r rune) int {
+	if strings.ContainsRune(`"'&<>+`, r) {
+		return len("&#34;")
+	}
+	return utf8.RuneLen(r)
 }
