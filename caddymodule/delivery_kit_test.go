@@ -23,6 +23,8 @@ type receiver struct {
 	server  *httptest.Server
 	status  atomic.Int64
 	arrived chan arrival
+	// hold, if set, is what every answer waits for.
+	hold chan struct{}
 }
 
 type arrival struct {
@@ -38,9 +40,11 @@ func startReceiverServer(s *site) *receiver {
 		if err != nil {
 			s.t.Error(err)
 		}
-		status := int(r.status.Load())
-		w.WriteHeader(status)
 		r.arrived <- arrival{q.Header, string(body)}
+		if r.hold != nil {
+			<-r.hold
+		}
+		w.WriteHeader(int(r.status.Load()))
 	}))
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.server.Certificate().Raw})
 	check(s.t, os.WriteFile(s.path("receiver.pem"), certificate, 0o600))
@@ -126,4 +130,15 @@ func wantSigned(t testing.TB, a arrival, secret controlplane.Secret) {
 	if got := a.header.Get("Webhook-Signature"); got != want {
 		t.Errorf("signature %q, want %q", got, want)
 	}
+}
+
+// eventually waits for what another goroutine does.
+func eventually(t testing.TB, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if happened() {
+			return
+		}
+	}
+	t.Fatalf("waited in vain: %s", what)
 }
