@@ -12,6 +12,7 @@ import (
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/signature"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // The protocols of an abuse.
@@ -291,6 +292,7 @@ func wantTruth(t *testing.T, m merchant, signed *raw, seen sighting) {
 }
 
 func TestNoHeaderMovesTheClientAddress(t *testing.T) {
+	asvs.Covers(t, "4.1.3")
 	const allowed = "198.51.100.9"
 	spoofs := []string{"X-Forwarded-For", "X-Real-Ip", "Forwarded", "True-Client-Ip", "Cf-Connecting-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "Client-Ip", "X-Unk-Client-Ip"}
 	s := startSite(t)

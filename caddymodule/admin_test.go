@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // adminServer serves the route on a real listener, as Caddy's admin endpoint
@@ -75,6 +76,7 @@ func (a adminRequest) send(t *testing.T, client *http.Client) (int, controlplane
 }
 
 func TestAdminRefusesTCP(t *testing.T) {
+	asvs.Covers(t, "8.4.2")
 	client := adminServer(t, "tcp", "127.0.0.1:0")
 	for _, origin := range []map[string]string{
 		{operatorHeader: "alice"},

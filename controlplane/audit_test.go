@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	. "github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // dropAuditTriggers is what someone with the database file would do first.
@@ -48,6 +49,7 @@ func TestUntouchedTrailVerifies(t *testing.T) {
 }
 
 func TestVerificationNamesTheFirstBadRow(t *testing.T) {
+	asvs.Covers(t, "16.4.2")
 	const columns = "at, actor_kind, actor_id, actor_name, merchant_id, operation, target, outcome, reason, ip, user_agent, request_id, diff, prev_hash, hash"
 	type tampering struct {
 		statements []string
@@ -149,6 +151,7 @@ func TestLongTrailIsVerifiedInBatches(t *testing.T) {
 }
 
 func TestMerchantsSeeTheirOwnTrailWithTheActsOfStaff(t *testing.T) {
+	asvs.Covers(t, "16.2.1")
 	w := newWorld(t)
 	own, other := w.merchant("Own"), w.merchant("Other")
 	owner := w.user(own.ID, "ann", RoleOwner)
@@ -202,6 +205,7 @@ func TestAuditListFiltersAndPages(t *testing.T) {
 // A caller must not be able to act unrecorded by sending what a database refuses,
 // nor fill the trail with endless text.
 func TestTextFromOutsideIsMadeFitForTheTrail(t *testing.T) {
+	asvs.Covers(t, "16.4.1")
 	w := newWorld(t)
 	m := w.merchant("Shop")
 	a := w.user(m.ID, "ann", RoleOwner)

@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	. "github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 func TestAResetPasswordIsAnInitialOne(t *testing.T) {
+	asvs.Covers(t, "6.4.1", "6.4.6", "7.4.5")
 	w := newWorld(t)
 	m, ctx := w.merchant("Shop"), t.Context()
 	id := w.user(m.ID, "ann", RoleOwner).ID
@@ -27,6 +29,7 @@ func TestAResetPasswordIsAnInitialOne(t *testing.T) {
 }
 
 func TestAResetSecondFactorIsGone(t *testing.T) {
+	asvs.Covers(t, "6.4.4", "6.5.6")
 	w := newWorld(t)
 	m, ctx := w.merchant("Shop"), t.Context()
 	id := w.user(m.ID, "ann", RoleOwner).ID

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	. "github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // The table as it was agreed on. A change of a right has to be made here too,
@@ -68,6 +69,7 @@ keyring.rotate_root   local
 `
 
 func TestPermissionTableIsTheAgreedOne(t *testing.T) {
+	asvs.Covers(t, "8.1.1")
 	agreed := map[string]bool{}
 	for line := range strings.Lines(strings.TrimSpace(agreedPermissions)) {
 		agreed[strings.Join(strings.Fields(line), " ")] = true
@@ -272,6 +274,7 @@ func (w *world) everyone(merchantID string) []Actor {
 }
 
 func TestEveryRoleOnEveryOperation(t *testing.T) {
+	asvs.Covers(t, "8.2.1", "8.3.1", "8.4.1", "16.3.2")
 	w := newWorld(t)
 	for _, p := range Permissions() {
 		run := calls()[p.Operation]
@@ -397,6 +400,7 @@ func TestRoleMustFitTheKindOfActor(t *testing.T) {
 
 // Between being admitted and being carried out, an account may have been changed.
 func TestChangeByAUserIsHeldAgainstTheirAccountOfNow(t *testing.T) {
+	asvs.Covers(t, "8.3.2")
 	w := newWorld(t)
 	m := w.merchant("Shop")
 	issue := func(a Actor) error {

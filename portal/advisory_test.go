@@ -12,6 +12,7 @@ import (
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/account"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // These are faults that were found in other programs, as far as they show over
@@ -56,6 +57,7 @@ func TestKeycloak13867UsedCodeAnswersLikeAWrongOne(t *testing.T) {
 }
 
 func TestUnknownDisabledAndExpiredAnswerLikeAWrongPassword(t *testing.T) {
+	asvs.Covers(t, "6.3.8")
 	w := newWorld(t)
 	s := w.site("Shop")
 	local := controlplane.LocalActor("root")
@@ -76,6 +78,7 @@ func TestUnknownDisabledAndExpiredAnswerLikeAWrongPassword(t *testing.T) {
 }
 
 func TestGogs6415OtherBrowsersAreOutAfterThePasswordChanged(t *testing.T) {
+	asvs.Covers(t, "7.4.3")
 	w := newWorld(t)
 	mali := w.owner()
 	thief, b := w.seat(mali, controlplane.SessionActive, true), w.seat(mali, controlplane.SessionActive, false)
@@ -89,6 +92,7 @@ func TestGogs6415OtherBrowsersAreOutAfterThePasswordChanged(t *testing.T) {
 }
 
 func TestMiniflux4362ReturnToIsAName(t *testing.T) {
+	asvs.Covers(t, "3.7.2", "3.7.3")
 	w := newWorld(t)
 	mali := w.owner()
 	b := w.seat(mali, controlplane.SessionActive, false)
@@ -106,6 +110,7 @@ func TestMiniflux4362ReturnToIsAName(t *testing.T) {
 
 // temps issue 329: a session and the ids of one merchant replayed at another.
 func TestTemps329KeyOfAnotherMerchant(t *testing.T) {
+	asvs.Covers(t, "8.2.2", "8.4.1")
 	w := newWorld(t)
 	own, other := w.site("Own"), w.site("Other")
 	b := w.seat(own.users[controlplane.RoleOwner], controlplane.SessionActive, true)
@@ -125,6 +130,7 @@ func TestTemps329KeyOfAnotherMerchant(t *testing.T) {
 // Session fixation: a session cookie that somebody planted before the sign-in is
 // worth nothing after it.
 func TestSignInNeverKeepsASessionID(t *testing.T) {
+	asvs.Covers(t, "7.2.4")
 	w := newWorld(t)
 	mali := w.owner()
 	b := w.browser()

@@ -15,9 +15,11 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 func TestErrorPagesSayWhatHappenedWhatToDoAndWhichRequest(t *testing.T) {
+	asvs.Covers(t, "16.5.1")
 	w := newWorld(t)
 	p := w.handler.(*portal)
 	session := Session{State: StateActive, Username: "mali", Role: controlplane.RoleOwner, MerchantName: "Chiang Mai Coffee"}
@@ -50,6 +52,7 @@ func TestOperationErrorsHaveOneStatusEach(t *testing.T) {
 }
 
 func TestUnsafeRequestsFromElsewhereAreRefused(t *testing.T) {
+	asvs.Covers(t, "3.5.1")
 	b := newWorld(t).browser()
 	for name, test := range map[string]struct {
 		headers map[string]string
@@ -78,6 +81,7 @@ func TestUnsafeRequestsFromElsewhereAreRefused(t *testing.T) {
 }
 
 func TestBodiesThatAreNoFormsAreRefused(t *testing.T) {
+	asvs.Covers(t, "3.5.2")
 	b := newWorld(t).browser()
 	for name, test := range map[string]struct {
 		body, contentType string
@@ -110,6 +114,7 @@ func TestBodiesThatAreNoFormsAreRefused(t *testing.T) {
 
 // A query must not be able to fill in a form.
 func TestFormValuesComeFromTheBodyOnly(t *testing.T) {
+	asvs.Covers(t, "14.2.1", "8.2.3")
 	b := newWorld(t).browser()
 	rec := b.post("/preferences?theme=dark&language=th", url.Values{})
 	if _, set := b.cookies[preferencesCookie]; rec.Code != 303 || b.cookies[preferencesCookie] == "th.dark" {
@@ -118,6 +123,7 @@ func TestFormValuesComeFromTheBodyOnly(t *testing.T) {
 }
 
 func TestAddressesAndMethodsThatAreNobodys(t *testing.T) {
+	asvs.Covers(t, "4.1.4", "3.7.2")
 	b := newWorld(t).active()
 	for _, test := range []struct {
 		method, target string
@@ -156,6 +162,7 @@ func TestAddressesAndMethodsThatAreNobodys(t *testing.T) {
 }
 
 func TestCookiesAreLockedToTheHost(t *testing.T) {
+	asvs.Covers(t, "3.3.1", "3.3.2", "3.3.3", "3.3.4")
 	w := newWorld(t)
 	mali := w.owner()
 	rec := w.browser().post("/login", url.Values{"username": {"mali"}, "password": {mali.initial}})
@@ -174,6 +181,7 @@ func TestCookiesAreLockedToTheHost(t *testing.T) {
 // A sister domain cannot set a __Host- cookie, but an old browser may let it; of
 // two, neither is believed.
 func TestPlantedSecondSessionCookieSignsNobodyIn(t *testing.T) {
+	asvs.Covers(t, "7.2.1")
 	w := newWorld(t)
 	r := httptest.NewRequest(get, "https://portal.test/account", nil)
 	r.Header.Set("Cookie", sessionCookie+"=planted; "+sessionCookie+"="+w.active().cookies[sessionCookie])
@@ -185,6 +193,7 @@ func TestPlantedSecondSessionCookieSignsNobodyIn(t *testing.T) {
 }
 
 func TestSignOutForgetsTheSession(t *testing.T) {
+	asvs.Covers(t, "14.3.1", "7.4.1")
 	b := newWorld(t).active()
 	b.cookies[deviceCookie] = "device"
 	rec := b.post("/logout", nil)
@@ -221,6 +230,7 @@ func TestStaticFilesAreKeptForEverUnderAHashedName(t *testing.T) {
 }
 
 func TestPanicBecomesTheErrorPageAndSaysNothing(t *testing.T) {
+	asvs.Covers(t, "16.5.1", "16.5.4")
 	w := newWorld(t)
 	core, logs := observer.New(zap.InfoLevel)
 	w.rebuild(func(c *Config) { c.Logger = zap.New(core) })
@@ -236,6 +246,7 @@ func TestPanicBecomesTheErrorPageAndSaysNothing(t *testing.T) {
 }
 
 func TestOneEventPerRequestWithoutWhatPeopleTyped(t *testing.T) {
+	asvs.Covers(t, "16.2.1", "16.4.1")
 	w := newWorld(t)
 	core, logs := observer.New(zap.DebugLevel)
 	w.rebuild(func(c *Config) {

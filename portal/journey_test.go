@@ -11,6 +11,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 const (
@@ -88,6 +89,7 @@ func (b *browser) enrol(password string) (seed string, codes []string) {
 }
 
 func TestFirstSignInToRecoveryCode(t *testing.T) {
+	asvs.Covers(t, "6.2.2", "6.2.3", "6.4.1")
 	w := newWorld(t)
 	mali, b := w.owner(), w.browser()
 
@@ -121,6 +123,7 @@ func TestFirstSignInToRecoveryCode(t *testing.T) {
 }
 
 func TestSudoIsAskedForAndRunsOut(t *testing.T) {
+	asvs.Covers(t, "7.5.3")
 	w := newWorld(t)
 	mali := w.owner()
 	b := w.seat(mali, controlplane.SessionActive, false)
@@ -143,6 +146,7 @@ func TestRemovingTheSecondFactorAsksForAPasswordThatStandsAlone(t *testing.T) {
 }
 
 func TestSessionEndsWhenIdleAndSaysSo(t *testing.T) {
+	asvs.Covers(t, "7.3.1")
 	w := newWorld(t)
 	b := w.seat(w.owner(), controlplane.SessionActive, false)
 	for range 4 {
@@ -155,6 +159,7 @@ func TestSessionEndsWhenIdleAndSaysSo(t *testing.T) {
 }
 
 func TestSessionsAreListedAndEnded(t *testing.T) {
+	asvs.Covers(t, "7.5.2")
 	w := newWorld(t)
 	mali := w.owner()
 	here, there, third := w.seat(mali, controlplane.SessionActive, false), w.seat(mali, controlplane.SessionActive, false), w.seat(mali, controlplane.SessionActive, false)

@@ -13,6 +13,7 @@ import (
 	_ "github.com/mattn/go-sqlite3"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // site is a merchant with one user of each role and one of everything that has an
@@ -110,6 +111,7 @@ func cells(rows []Route) (out []cell) {
 }
 
 func TestEveryRouteStateRoleAndMerchant(t *testing.T) {
+	asvs.Covers(t, "3.5.3", "6.3.4", "7.2.1", "7.6.2", "8.2.1", "8.2.2", "8.2.3", "8.3.1", "8.4.1")
 	w := newWorld(t)
 	own, other := w.site("Own"), w.site("Other")
 	for _, p := range own.users {
@@ -233,6 +235,7 @@ func (w *world) judgeAdmitted(c cell, rec *httptest.ResponseRecorder, target str
 
 // An id of another merchant must answer with the very bytes of an unknown one.
 func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
+	asvs.Covers(t, "8.2.2")
 	w := newWorld(t)
 	w.rebuild(func(c *Config) { c.RequestID = func(*http.Request) string { return "req_same" } })
 	own, other := w.site("Own"), w.site("Other")

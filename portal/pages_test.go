@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // stage is a merchant at one point of its life.
@@ -99,6 +100,7 @@ func refusedAddresses() []string {
 }
 
 func TestEveryPageKeepsTheRules(t *testing.T) {
+	asvs.Covers(t, "3.2.2", "3.7.3")
 	w := newWorld(t)
 	for _, st := range w.stages() {
 		for _, state := range States() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // Each test here is named after an advisory of another project, whose fault it
@@ -51,6 +52,7 @@ func (f *failing) Update(ctx context.Context, fn func(controlplane.Tx) error) er
 
 // Vikunja CVE-2026-35597: the lockout was rolled back with the request that failed.
 func TestVikunjaCVE202635597LockoutIsNotRolledBack(t *testing.T) {
+	asvs.Covers(t, "6.3.1")
 	w := newWorld(t)
 	p := w.settled("ann")
 	thief := stranger(w, "ann")
@@ -91,6 +93,7 @@ func TestAttemptGivenUpIsCounted(t *testing.T) {
 
 // caddy-security CVE-2024-21500: restarting the sign-in reset the counter of codes.
 func TestCaddySecurityCVE202421500RestartDoesNotResetTheCounter(t *testing.T) {
+	asvs.Covers(t, "6.3.1", "6.6.3")
 	w := newWorld(t)
 	w.enrolled("ann")
 	thief := stranger(w, "ann")
@@ -141,6 +144,7 @@ func TestCrudauth43RightPasswordDoesNotResetTheSecondFactorsCounter(t *testing.T
 // payload-totp issue 74: the count was read before the check, so that parallel
 // requests all passed it.
 func TestPayloadTOTP74TwoHundredAtOnceGetNoMoreTries(t *testing.T) {
+	asvs.Covers(t, "6.3.1", "6.6.3")
 	w := newWorld(t)
 	w.enrolled("ann")
 	w.settled("bob")
@@ -169,6 +173,7 @@ func TestPayloadTOTP74TwoHundredAtOnceGetNoMoreTries(t *testing.T) {
 
 // Gogs CVE-2025-64175: a recovery code worked for another user.
 func TestGogsCVE202564175RecoveryCodeOfAnotherUser(t *testing.T) {
+	asvs.Covers(t, "6.6.2")
 	w := newWorld(t)
 	ann, bob := w.enrolled("ann"), w.enrolled("bob")
 	ann.step(controlplane.SessionPending2FA)(ann.signIn(first))
@@ -180,6 +185,7 @@ func TestGogsCVE202564175RecoveryCodeOfAnotherUser(t *testing.T) {
 
 // A code of another user's app is as wrong.
 func TestCodeOfAnotherUser(t *testing.T) {
+	asvs.Covers(t, "6.6.2")
 	w := newWorld(t)
 	ann, bob := w.enrolled("ann"), w.enrolled("bob")
 	ann.step(controlplane.SessionPending2FA)(ann.signIn(first))
@@ -189,6 +195,7 @@ func TestCodeOfAnotherUser(t *testing.T) {
 
 // Keycloak issue 26106: one code, shown by two at the same moment, let both in.
 func TestKeycloak26106DoubleUseByRace(t *testing.T) {
+	asvs.Covers(t, "6.5.1")
 	w := newWorld(t)
 	owner := w.enrolled("ann")
 	for name, show := range map[string]func(token controlplane.Secret) error{
@@ -228,6 +235,7 @@ func TestKeycloak26106DoubleUseByRace(t *testing.T) {
 
 // Keycloak issue 13867: "used already" told an attacker that the code was right.
 func TestKeycloak13867UsedIsNotToldFromWrong(t *testing.T) {
+	asvs.Covers(t, "6.5.1")
 	w := newWorld(t)
 	p := w.enrolled("ann")
 	p.step(controlplane.SessionPending2FA)(p.signIn(first))
@@ -286,6 +294,7 @@ func TestBetterAuth10923EnrolmentLeavesTheLiveSeedAlone(t *testing.T) {
 
 // artifact-keeper issue 1818: the forced change could be stepped around.
 func TestArtifactKeeper1818ForcedChangeIsNotAdvisory(t *testing.T) {
+	asvs.Covers(t, "6.4.1")
 	w := newWorld(t)
 	p := &person{w: w, username: "ann", from: from("198.51.100.7")}
 	var initial controlplane.Secret
@@ -309,6 +318,7 @@ func TestArtifactKeeper1818ForcedChangeIsNotAdvisory(t *testing.T) {
 
 // Authelia CVE-2026-47203: each spelling of a name had a bucket of its own.
 func TestAutheliaCVE202647203OneBucketForEverySpelling(t *testing.T) {
+	asvs.Covers(t, "6.3.1")
 	w := newWorld(t)
 	w.settled("kate")
 	spellings := []string{"kate", "KATE", "Kate", " kate", "kate\t", "\u212aate", "\u212aATE ", "kAtE", "katE\n", "\u00a0kate"}
@@ -325,6 +335,7 @@ func TestAutheliaCVE202647203OneBucketForEverySpelling(t *testing.T) {
 
 // gogs issue 6415: sessions survived a change of the password.
 func TestGogs6415SessionsEndWithThePassword(t *testing.T) {
+	asvs.Covers(t, "7.4.3")
 	w := newWorld(t)
 	p := w.settled("ann")
 	var others []*person

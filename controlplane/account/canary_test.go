@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // Passwords, seeds, codes and tokens are nowhere: not in the database or its log,
 // not in the trail, not in errors or in what is printed of the types.
 func TestProofsAreNowhereInTheClear(t *testing.T) {
+	asvs.Covers(t, "6.5.2")
 	w := newWorld(t)
 	p := w.enrolled("ann")
 	wrong := "wrong canary password 4f1c"
@@ -73,6 +75,7 @@ func filesOf(t *testing.T, w *world) string {
 // Everything that is done to an account is in the trail of its merchant, and the
 // trail stays whole.
 func TestTrailTellsOfEverythingDoneToAnAccount(t *testing.T) {
+	asvs.Covers(t, "16.2.1", "16.3.1")
 	w := newWorld(t)
 	p := w.enrolled("ann")
 	w.must(p.confirm(first, p.code().Reveal()))
@@ -111,6 +114,7 @@ func TestTrailTellsOfEverythingDoneToAnAccount(t *testing.T) {
 // Wherever the database stops working, a step fails as a whole: nobody is let in
 // and nothing half-done stays.
 func TestAnyFailureOfTheStoreLetsNobodyIn(t *testing.T) {
+	asvs.Covers(t, "16.5.3")
 	w := newWorld(t)
 	p := w.enrolled("ann")
 	pending := func() controlplane.Secret {

@@ -13,9 +13,11 @@ import (
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 func TestEnrolmentShowsWhatAnAppNeeds(t *testing.T) {
+	asvs.Covers(t, "7.5.1")
 	w := newWorld(t)
 	p := w.settled("ann@shop.example")
 	_, err := w.BeginEnrolment(t.Context(), p.token, p.from)
@@ -186,6 +188,7 @@ func TestSeedsAreReencryptedWithTheirDataKey(t *testing.T) {
 }
 
 func TestStepsAroundNowAreAcceptedInEverySpelling(t *testing.T) {
+	asvs.Covers(t, "6.5.5")
 	w := newWorld(t)
 	seed, err := newSeed(rand.Reader)
 	w.must(err)

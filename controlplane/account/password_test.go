@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 func (p *person) changePassword(present, next string) error {
@@ -58,6 +59,7 @@ func TestNewPasswordObeysTheRulesOfItsAccount(t *testing.T) {
 }
 
 func TestPresentPasswordIsAskedForAndThrottled(t *testing.T) {
+	asvs.Covers(t, "6.2.3")
 	w := newWorld(t)
 	p := w.settled("ann")
 	before := w.hashes.Load()
@@ -75,6 +77,7 @@ func TestPresentPasswordIsAskedForAndThrottled(t *testing.T) {
 }
 
 func TestPasswordChangeForgetsOtherDevices(t *testing.T) {
+	asvs.Covers(t, "6.3.5")
 	w := newWorld(t)
 	p := w.settled("ann")
 	other := stranger(w, "ann")
@@ -141,6 +144,7 @@ func TestPasswordChangedWhileItIsChecked(t *testing.T) {
 // What cannot be told to the owner is not done: the notice and the change are one
 // transaction.
 func TestNoticeAndChangeAreOneTransaction(t *testing.T) {
+	asvs.Covers(t, "6.3.7")
 	w := newWorld(t)
 	p := w.settled("ann")
 	notify := w.parts.Notify
@@ -159,6 +163,7 @@ func TestNoticeAndChangeAreOneTransaction(t *testing.T) {
 }
 
 func TestRemovingTheSecondFactorDemandsAPasswordThatStandsAlone(t *testing.T) {
+	asvs.Covers(t, "6.5.6", "6.3.7")
 	w := newWorld(t)
 	p := w.enrolled("ann")
 	w.must(p.changePassword(first, "kT9#vQ2m!xR7"))

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 var ann = about{username: "ann.smith", email: "ann.smith@blue-lotus.example", merchant: "Blue Lotus Trading Co., Ltd."}
@@ -26,6 +27,7 @@ func ruleOf(t *testing.T, err error) string {
 }
 
 func TestPasswordsThatAreAccepted(t *testing.T) {
+	asvs.Covers(t, "6.2.5", "6.2.9")
 	for _, p := range []string{
 		"purple lamp tractor ocean", "vexed-otter-quilt-mango", "kT9#vQ2m!xR7pLw", "abstrakte Kunst im Keller", "ฝนตกที่ภูเก็ตวันอังคารนี้",
 		"aber Mondlicht tropft", "x7Jq mB2e Lw9z Rt4k", "…—–«»¿¡§¶†‡•°±×÷", strings.Repeat("Zk4!pQ9w", 16), "Tr0mbone vs. Giraffe",
@@ -37,6 +39,7 @@ func TestPasswordsThatAreAccepted(t *testing.T) {
 }
 
 func TestPasswordsThatAreRefused(t *testing.T) {
+	asvs.Covers(t, "6.2.1", "6.2.11", "6.2.12")
 	for p, want := range map[string]string{
 		"":               "short",
 		"kT9#vQ2m!xR7pL": "short", // 14
@@ -86,6 +89,7 @@ func TestPasswordsThatAreRefused(t *testing.T) {
 }
 
 func TestSecondFactorAllowsAShorterPassword(t *testing.T) {
+	asvs.Covers(t, "6.2.1")
 	with := ann
 	with.secondFactor = true
 	for p, want := range map[string][2]string{ // without, with
@@ -126,6 +130,7 @@ func TestCommonListIsWellFormed(t *testing.T) {
 }
 
 func TestPasswordIsTheSameInEveryUnicodeForm(t *testing.T) {
+	asvs.Covers(t, "6.2.8")
 	for a, b := range map[string]string{
 		"caf\u00e9":      "cafe\u0301",
 		"\u0e01\u0e33":   "\u0e01\u0e33",
@@ -152,6 +157,7 @@ func TestPasswordIsTheSameInEveryUnicodeForm(t *testing.T) {
 // TestLeakedPasswordsAreRefused tries those that leaked most often, of the lengths
 // that the rules allow.
 func TestLeakedPasswordsAreRefused(t *testing.T) {
+	asvs.Covers(t, "6.2.4", "6.2.12")
 	n, last := 0, ""
 	for line := range strings.Lines(leakedPasswords) {
 		p := strings.TrimSuffix(line, "\n")

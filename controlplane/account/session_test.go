@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 func TestSessionEndsIdleAndAtItsLimit(t *testing.T) {
+	asvs.Covers(t, "7.3.1", "7.3.2")
 	w := newWorld(t)
 	p := w.settled("ann")
 	w.clock.pass(idleLimit - time.Second)
@@ -45,6 +47,7 @@ func TestUnfinishedSessionsAreShort(t *testing.T) {
 }
 
 func TestSudoIsAbsolute(t *testing.T) {
+	asvs.Covers(t, "7.2.4", "7.5.3")
 	w := newWorld(t)
 	p := w.settled("ann")
 	before := p.standing().Session
@@ -70,6 +73,7 @@ func TestSudoIsAbsolute(t *testing.T) {
 }
 
 func TestSudoNeedsBothFactorsAndNoRecoveryCode(t *testing.T) {
+	asvs.Covers(t, "7.5.1")
 	w := newWorld(t)
 	p := w.enrolled("ann")
 	wrong := wants(t, p.confirm(second, p.code().Reveal()), controlplane.CodeDenied).Error()
@@ -124,6 +128,7 @@ func TestSudoIsThrottled(t *testing.T) {
 // What protects the account changed: every older session is dead at its next
 // request.
 func TestSessionsEndWithChangesOfTheAccount(t *testing.T) {
+	asvs.Covers(t, "7.4.1", "7.4.2", "7.4.3", "7.4.5", "8.3.2")
 	for name, change := range map[string]func(w *world, p *person) error{
 		"role": func(w *world, p *person) error {
 			return second2(w.domain.SetUserRole(w.Context(), local(), controlplane.SetUserRole{MerchantID: p.merchantID, UserID: p.id, Role: controlplane.RoleViewer}))
@@ -191,6 +196,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 }
 
 func TestOldestOfTooManySessionsGivesWay(t *testing.T) {
+	asvs.Covers(t, "7.1.2")
 	w := newWorld(t)
 	p := w.enrolled("ann")
 	owner := p.token
@@ -215,6 +221,7 @@ func TestOldestOfTooManySessionsGivesWay(t *testing.T) {
 }
 
 func TestTokensThatAreNone(t *testing.T) {
+	asvs.Covers(t, "7.2.1")
 	w := newWorld(t)
 	p := w.settled("ann")
 	good := p.token.Reveal()
@@ -297,6 +304,7 @@ func TestSweepDeletesWhatHasEnded(t *testing.T) {
 }
 
 func TestHistoryTellsOfEveryAttempt(t *testing.T) {
+	asvs.Covers(t, "16.3.1")
 	w := newWorld(t)
 	p := w.settled("ann")
 	thief := stranger(w, "ann")

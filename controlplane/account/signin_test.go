@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 func TestFirstSignInForcesANewPassword(t *testing.T) {
@@ -52,6 +53,7 @@ func TestSignInWithCodeThenWithRecoveryCode(t *testing.T) {
 
 // One message for every reason, and the same hashing work.
 func TestRefusalsCannotBeToldApart(t *testing.T) {
+	asvs.Covers(t, "6.3.8")
 	w := newWorld(t)
 	p, disabled := w.settled("ann"), w.settled("bob")
 	_, err := w.domain.DisableUser(t.Context(), local(), disabled.merchantID, disabled.id)
@@ -115,6 +117,7 @@ func TestPasswordsThatNobodyCanHaveAreWrong(t *testing.T) {
 
 // Keycloak and others: an expired password is a new state, not a way round.
 func TestPasswordExpiresOnlyWhereItIsTheOnlyFactor(t *testing.T) {
+	asvs.Covers(t, "6.2.10", "6.4.5")
 	w := newWorld(t)
 	alone, two := w.settled("ann"), w.enrolled("bob")
 	w.clock.pass(90*24*time.Hour - time.Minute)
@@ -130,6 +133,7 @@ func TestPasswordExpiresOnlyWhereItIsTheOnlyFactor(t *testing.T) {
 }
 
 func TestSecondFactorComesBeforeTheForcedChange(t *testing.T) {
+	asvs.Covers(t, "6.3.4")
 	w := newWorld(t)
 	p := w.enrolled("ann")
 	w.must(w.db.Update(t.Context(), func(tx controlplane.Tx) error {
@@ -151,6 +155,7 @@ func TestSecondFactorComesBeforeTheForcedChange(t *testing.T) {
 }
 
 func TestPolicyDemandsEnrolment(t *testing.T) {
+	asvs.Covers(t, "6.3.3")
 	w := newWorld(t)
 	p := w.settled("ann")
 	w.rebuild(func(p *Parts) { p.Rules.RequireSecondFactor = true })
@@ -206,6 +211,7 @@ func TestCheaperHashIsMadeAnewAtSignIn(t *testing.T) {
 }
 
 func TestStaffSignInOnTheirOwnAndNeedASecondFactor(t *testing.T) {
+	asvs.Covers(t, "8.4.2")
 	w := newWorld(t)
 	user := w.settled("ann")
 	a, err := w.domain.BootstrapStaff(t.Context(), local(), controlplane.BootstrapStaff{Username: "sam"})

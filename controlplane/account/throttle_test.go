@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 func TestNetworkIsWhatOneAttackerHolds(t *testing.T) {
@@ -107,6 +108,7 @@ func TestWindowEnds(t *testing.T) {
 }
 
 func TestLockoutIsToldOnceAndOnlyOfAccounts(t *testing.T) {
+	asvs.Covers(t, "6.3.5")
 	w := newWorld(t)
 	w.settled("ann")
 	w.told()
@@ -134,6 +136,7 @@ func TestLockoutIsToldOnceAndOnlyOfAccounts(t *testing.T) {
 }
 
 func TestStrangersCannotLockTheOwnersDeviceOut(t *testing.T) {
+	asvs.Covers(t, "6.3.1")
 	w := newWorld(t)
 	p := w.settled("ann")
 	for i := range 100 {
