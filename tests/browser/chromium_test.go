@@ -72,6 +72,8 @@ type person struct {
 	t    *testing.T
 	site *site
 	ctx  context.Context
+	// scripts says whether pages may run theirs.
+	scripts bool
 
 	mu     sync.Mutex
 	faults []string
@@ -82,7 +84,7 @@ type person struct {
 // person opens a window; without scripts if so wished.
 func (c *chromium) person(t *testing.T, scripts bool) *person {
 	t.Helper()
-	p := &person{t: t, site: c.site}
+	p := &person{t: t, site: c.site, scripts: scripts}
 	ctx, cancel := chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.notice))
 	t.Cleanup(cancel)
 	p.ctx = ctx
@@ -214,6 +216,17 @@ func (p *person) press(says string) {
 		p.t.Fatalf("no link or button says %q on the page\n%s", says, p.text())
 	}
 	p.load(chromedp.Click(control(says)))
+}
+
+// pressAndConfirm presses a button that asks once more, in a dialog, if it can.
+func (p *person) pressAndConfirm(says string) {
+	p.t.Helper()
+	if !p.scripts {
+		p.press(says)
+		return
+	}
+	p.do(chromedp.Click(control(says)))
+	p.load(chromedp.Click(chromedp.CSS(`dialog[open] button[value="yes"]`)))
 }
 
 // offers reports whether a link or a button that says so can be seen.

@@ -21,6 +21,7 @@ func unique(name string, scripts bool) string {
 }
 
 func TestFromTheFirstSignInToARetiredKey(t *testing.T) {
+	covers(t, "6.2.2", "6.2.7", "8.3.1")
 	t.Parallel()
 	withAndWithoutScripts(t, func(t *testing.T, c *chromium, scripts bool) {
 		s := c.site

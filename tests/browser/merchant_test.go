@@ -22,7 +22,7 @@ type pair struct{ id, secret string }
 
 // call sends a signed request to the gateway, as docs/signing.md tells, and
 // returns the status and, of a refusal, the code.
-func (p pair) call(t *testing.T, gateway string) (status int, code string) {
+func (p pair) call(t testing.TB, gateway string) (status int, code string) {
 	t.Helper()
 	const target, body = "/v1/payments", `{"amount":1000,"currency":"THB"}`
 	host := "127.0.0.1:" + gateway
@@ -46,7 +46,7 @@ func (p pair) call(t *testing.T, gateway string) (status int, code string) {
 	return a.StatusCode, refusal.Error.Code
 }
 
-func (p pair) passes(t *testing.T, gateway string) {
+func (p pair) passes(t testing.TB, gateway string) {
 	t.Helper()
 	if status, code := p.call(t, gateway); status != http.StatusOK {
 		t.Fatalf("key %s: %d %s, want 200", p.id, status, code)
@@ -54,7 +54,7 @@ func (p pair) passes(t *testing.T, gateway string) {
 }
 
 // refusedWithinASecond is the product's promise about a key that was stopped.
-func (p pair) refusedWithinASecond(t *testing.T, gateway string) {
+func (p pair) refusedWithinASecond(t testing.TB, gateway string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Second); ; {
 		asked := time.Now()
@@ -76,7 +76,7 @@ type authenticator struct {
 
 const codeLife = 30 // seconds
 
-func newAuthenticator(t *testing.T, seed string) *authenticator {
+func newAuthenticator(t testing.TB, seed string) *authenticator {
 	t.Helper()
 	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(seed, " ", ""))
 	check(t, err)

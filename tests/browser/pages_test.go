@@ -10,6 +10,7 @@ import (
 // TestEveryPage opens every page, empty, filled and with an error on it, and holds
 // it to the rules in every look. The scenes of a journey stand in its order.
 func TestEveryPage(t *testing.T) {
+	covers(t, "3.4.3", "3.4.7")
 	t.Parallel()
 	c := newSite(t).chromium()
 	t.Run("before signing in", c.inspectAnonymous)

@@ -41,7 +41,7 @@ var caddyBinary = sync.OnceValues(func() (string, error) {
 // site is a running Caddy with the demo's configuration: the gateway for test
 // keys, an upstream, and the portal.
 type site struct {
-	t                         *testing.T
+	t                         testing.TB
 	caddy, data               string
 	gateway, upstream, portal string // ports
 	// receiver is a merchant's server, which takes every webhook.
@@ -49,7 +49,7 @@ type site struct {
 	process  *os.Process
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	caddy, err := caddyBinary()
 	check(t, err)
@@ -76,7 +76,7 @@ func (s *site) startReceiver() {
 }
 
 // explain shows what Caddy said was wrong, when a test has failed.
-func explain(t *testing.T, log string) {
+func explain(t testing.TB, log string) {
 	if !t.Failed() {
 		return
 	}
@@ -89,7 +89,7 @@ func explain(t *testing.T, log string) {
 	}
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -172,7 +172,7 @@ func (s *site) user(merchant, name, role string) string {
 	}](s, "user", "create", "--merchant", merchant, "--username", name, "--role", role).InitialPassword
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
