@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ type receiver struct {
 	arrived chan arrival
 	// hold, if set, is what every answer waits for.
 	hold chan struct{}
+	// forward has handlers that answer in its place, by path.
+	forward sync.Map
 }
 
 type arrival struct {
@@ -36,6 +39,10 @@ func startReceiverServer(s *site) *receiver {
 	r := &receiver{arrived: make(chan arrival, 100)}
 	r.status.Store(http.StatusNoContent)
 	r.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if handler, ok := r.forward.Load(q.URL.Path); ok {
+			handler.(http.Handler).ServeHTTP(w, q)
+			return
+		}
 		body, err := io.ReadAll(q.Body)
 		if err != nil {
 			s.t.Error(err)
