@@ -29,6 +29,8 @@ VERSION ?= $(shell git describe --tags --exact-match --match 'v*' 2>/dev/null \
 BUILD_FLAGS := -trimpath -tags=nobadger,nomysql,nopgx '-ldflags=-s -w'
 
 CACHE := $(CURDIR)/.cache
+# What tests have proven of OWASP ASVS, one line each.
+PROOFS := $(CACHE)/asvs
 BIN := $(CURDIR)/bin
 XCADDY := $(BIN)/xcaddy-$(XCADDY_VERSION)
 GOLANGCI := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
@@ -41,8 +43,9 @@ RACE_PACKAGES := ./caddymodule/... ./controlplane/...
 TESTFLAGS ?= -count=1
 FUZZTIME ?= 60s
 BENCHFLAGS ?=
+ASVSFLAGS ?=
 
-.PHONY: browser help build run test cover race thirdparty lint bench fuzz clean
+.PHONY: asvs browser help build run test cover race thirdparty lint bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +66,7 @@ build: $(XCADDY) ## build ./caddy with this module
 run: build ## start a demo: gateway, demo upstream and demo merchant on loopback
 	@exec ./tests/demo/run.sh ./caddy
 
-test: build cover race thirdparty browser ## everything CI runs
+test: build cover race thirdparty browser asvs ## everything CI runs
 
 # The npm packages that tests run. The lock file decides which.
 NPM := tests/npm/node_modules/.package-lock.json
@@ -75,7 +78,8 @@ $(NPM) $(AXE): tests/%/node_modules/.package-lock.json: tests/%/package-lock.jso
 # the whole suite reaches. A "go vet" of its own would look at all of Caddy once more.
 cover: $(NPM)
 	@mkdir -p $(CACHE)
-	go test $(TESTFLAGS) -timeout=30m -vet=all -coverpkg=./... -coverprofile=$(CACHE)/cover.out ./...
+	@rm -f $(PROOFS)
+	ASVS_PROOFS=$(PROOFS) go test $(TESTFLAGS) -timeout=30m -vet=all -coverpkg=./... -coverprofile=$(CACHE)/cover.out ./...
 	go run ./tests/structure/coverage $(CACHE)/cover.out
 
 race: $(NPM)
@@ -88,7 +92,12 @@ thirdparty:
 
 # The portal in Debian's Chromium, in a module of its own.
 browser: build $(AXE)
-	cd tests/browser && CADDY=$(CURDIR)/caddy go test $(TESTFLAGS) -timeout=20m ./...
+	cd tests/browser && CADDY=$(CURDIR)/caddy ASVS_PROOFS=$(PROOFS) go test $(TESTFLAGS) -timeout=20m ./...
+
+# A requirement of OWASP ASVS that no test of this run has proven is an error, and so
+# is another list of them in docs/ASVS.md; ASVSFLAGS=-update writes it.
+asvs: cover browser
+	go run ./tests/asvs/report $(ASVSFLAGS) $(PROOFS) docs/ASVS.md
 
 lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint and govulncheck
 	$(GOLANGCI) run ./...
