@@ -3,6 +3,7 @@ package browser
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // root is the checkout, seen from this package's folder, where tests run.
@@ -61,7 +63,25 @@ func newSite(t testing.TB) *site {
 	s := &site{t: t, caddy: caddy, data: data, gateway: freePort(t), upstream: freePort(t), portal: freePort(t)}
 	s.startReceiver()
 	s.start()
+	s.awaitCertificate()
 	return s
+}
+
+// awaitCertificate waits until the portal can be reached: Caddy says that it has
+// started before it has made itself a certificate.
+func (s *site) awaitCertificate() {
+	s.t.Helper()
+	var err error
+	for range 600 {
+		var c *tls.Conn
+		// Chromium looks at certificates; this only asks whether there is one.
+		if c, err = tls.Dial("tcp", "localhost:"+s.portal, &tls.Config{InsecureSkipVerify: true}); err == nil {
+			check(s.t, c.Close())
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.t.Fatalf("the portal has no certificate: %v", err)
 }
 
 // startReceiver also writes down the certificate, for the gateway to trust.
