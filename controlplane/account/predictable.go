@@ -14,18 +14,6 @@ import (
 //go:embed common.txt
 var commonPasswords string
 
-// leakedPasswords are those of 12 characters or more that leaked from most
-// accounts, one a line, in lower case and in order: ASVS 6.2.4 asks for 3,000 that
-// the rules on length would let through.
-//
-//go:embed leaked.txt
-var leakedPasswords string
-
-// leaked reports whether a password is among those that anyone tries first.
-func leaked(password string) bool {
-	return strings.Contains("\n"+leakedPasswords, "\n"+strings.ToLower(password)+"\n")
-}
-
 // fold makes spellings of a word alike: case and the usual digits for letters.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {
