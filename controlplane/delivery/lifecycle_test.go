@@ -222,6 +222,47 @@ func TestStoreThatIsAwayForAnHourCostsNothing(t *testing.T) {
 	})
 }
 
+// hooked runs a function once, right after a transaction and before whoever asked
+// for it goes on.
+type hooked struct {
+	controlplane.Store
+	after atomic.Pointer[func()]
+}
+
+func (h *hooked) Update(ctx context.Context, fn func(controlplane.Tx) error) error {
+	err := h.Store.Update(ctx, fn)
+	if after := h.after.Swap(nil); after != nil {
+		(*after)()
+	}
+	return err
+}
+
+// What is taken in between a look into the store and the engine's reading of its
+// answer was not in that answer: without another look it would wait for the next
+// event.
+func TestEventTakenInDuringALookIsSentAtOnce(t *testing.T) {
+	inTime(t, delivery.Limits{}, func(p *plant) {
+		h := &hooked{Store: p.store}
+		engine, err := delivery.New(delivery.Config{Store: h, Sealer: p.ring, Clock: time.Now, Random: noRandom{}})
+		p.must(err)
+		p.engine = engine
+		p.must(engine.Configure(delivery.Settings{Sender: p.receiver, Operations: p.Service, Log: p.log}))
+		e := p.shop()
+		p.start()
+		synctest.Wait()
+		meanwhile := func() {
+			p.ingest(e.MerchantID, 1)
+			engine.Pending(e.Row, e.MerchantID, controlplane.LaneLive)
+		}
+		h.after.Store(&meanwhile)
+		engine.Pending(e.Row, e.MerchantID, controlplane.LaneLive)
+		synctest.Wait()
+		if s := p.states(e); s[controlplane.DeliveryDelivered] != 1 {
+			p.Errorf("%v", s)
+		}
+	})
+}
+
 // Retention runs by itself: bodies go after 7 days, attempts after 30, events after
 // 90.
 func TestRetention(t *testing.T) {

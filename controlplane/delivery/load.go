@@ -225,6 +225,8 @@ func (e *Engine) takeDue() (due []dueLook, bytes int, wait time.Duration) {
 		q := dueLook{ep: ep, refresh: ep.stale, queries: e.queries(ep, now, budget)}
 		for _, query := range q.queries {
 			budget -= query.Limit
+			// What is noted from here on is news, and outlives the answer.
+			ep.stored[query.Lane] = time.Time{}
 		}
 		ep.loading, ep.stale = true, false
 		due = append(due, q)
@@ -270,7 +272,9 @@ func (e *Engine) take(l loaded) {
 		ep.condemned = false
 	}
 	for i, q := range l.queries {
-		ep.stored[q.Lane] = l.claimed[i].NextAt
+		if at := l.claimed[i].NextAt; !at.IsZero() {
+			ep.stores(int(q.Lane), at)
+		}
 		for _, c := range l.claimed[i].Claims {
 			e.claims++
 			e.bytes += len(c.Body)
@@ -287,6 +291,9 @@ func (e *Engine) unload(due []dueLook) {
 	defer e.mu.Unlock()
 	for _, q := range due {
 		q.ep.loading, q.ep.stale = false, q.ep.stale || q.refresh
+		for _, query := range q.queries {
+			q.ep.stores(int(query.Lane), e.now())
+		}
 		e.look(q.ep)
 	}
 }
