@@ -33,7 +33,7 @@ func calls() []call {
 	var all []call
 	for _, group := range [][]call{
 		merchantCalls(), userCalls(), keyCalls(), allowlistCalls(), auditCalls(), keyringCalls(), systemCalls(),
-		serviceTokenCalls(), endpointCalls(), eventCalls(), deliveryCalls(),
+		serviceTokenCalls(), staffTokenCalls(), endpointCalls(), eventCalls(), deliveryCalls(),
 	} {
 		all = append(all, group...)
 	}

@@ -40,7 +40,7 @@ line on standard error and exits with status 1.`,
   $ caddy merchants allowlist add --merchant mer_… --cidr 198.51.100.7 --note "their server"`
 			asGroup(cmd,
 				bootstrapCommand(), merchantCommand(), userCommand(), keyCommand(), allowlistCommand(), signCommand(),
-				endpointCommand(), deliveryCommand(), eventCommand(), serviceTokenCommand(),
+				endpointCommand(), deliveryCommand(), eventCommand(), serviceTokenCommand(), staffTokenCommand(),
 				statusCommand(), auditCommand(), backupCommand(), restoreCommand(), keyringCommand())
 		},
 	})

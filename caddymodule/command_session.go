@@ -168,6 +168,7 @@ func idHint(message string) string {
 	for what, list := range map[string]string{
 		"no merchant ": "merchant list", "no user ": "user list", "no key ": "key list", "no allowlist entry ": "allowlist list",
 		"no endpoint ": "endpoint list", "no delivery ": "delivery list", "no service token ": "service-token list",
+		"no staff token ": "staff-token list",
 	} {
 		if strings.HasPrefix(message, what) {
 			return `"caddy merchants ` + list + `" shows what there is`

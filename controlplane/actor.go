@@ -22,6 +22,8 @@ type Actor struct {
 	MerchantID string
 	// Sudo: the actor has confirmed who they are within the last ten minutes.
 	Sudo bool
+	// TokenID is the staff token by which a program acts as the member of staff.
+	TokenID string
 
 	IP        string
 	UserAgent string
@@ -49,4 +51,12 @@ func (a Actor) roleFits() bool {
 // admin socket or of the database file.
 func LocalActor(name string) Actor {
 	return Actor{Kind: ActorLocal, ID: name, Name: name, Role: RoleLocal, Sudo: true}
+}
+
+// auditName tells what somebody did from what a token of theirs did.
+func (a Actor) auditName() string {
+	if a.TokenID == "" {
+		return a.Name
+	}
+	return a.Name + " by " + a.TokenID
 }

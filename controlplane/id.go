@@ -21,6 +21,7 @@ const (
 	PrefixDelivery       = "dlv_"
 	PrefixReplay         = "rpl_"
 	PrefixServiceToken   = "svt_"
+	PrefixStaffToken     = "stt_"
 
 	PrefixAllowlistRequest = "alr_"
 )

@@ -60,6 +60,10 @@ const (
 	OpServiceTokenRevoke Operation = "service_token.revoke"
 	OpServiceTokenList   Operation = "service_token.list"
 
+	OpStaffTokenIssue  Operation = "staff_token.issue"
+	OpStaffTokenRevoke Operation = "staff_token.revoke"
+	OpStaffTokenList   Operation = "staff_token.list"
+
 	OpStaffBootstrap Operation = "staff.bootstrap"
 
 	OpAuditList   Operation = "audit.list"
@@ -166,6 +170,11 @@ func Permissions() []Permission {
 		{OpServiceTokenList, watchers, false, false},
 
 		{OpStaffBootstrap, local, false, true},
+
+		// Ending a token is never made hard.
+		{OpStaffTokenIssue, watchers, true, true},
+		{OpStaffTokenRevoke, watchers, false, true},
+		{OpStaffTokenList, watchers, false, false},
 
 		{OpAuditList, managers, false, false},
 		{OpAuditVerify, watchers, false, false},

@@ -58,6 +58,9 @@ delivery.replay sudo  local owner admin
 service_token.issue sudo local platform_admin
 service_token.revoke sudo local platform_admin
 service_token.list reads local platform_admin platform_operator auditor
+staff_token.issue sudo local platform_admin platform_operator auditor
+staff_token.revoke    local platform_admin platform_operator auditor
+staff_token.list reads local platform_admin platform_operator auditor
 staff.bootstrap       local
 audit.list reads      local platform_admin platform_operator auditor owner admin
 audit.verify reads    local platform_admin platform_operator auditor
@@ -242,6 +245,7 @@ func calls() map[Operation]call {
 		},
 	}
 	maps.Copy(all, webhookCalls())
+	maps.Copy(all, staffTokenCalls())
 	return all
 }
 
@@ -250,6 +254,7 @@ func ofThePlatform(op Operation) bool {
 	return slices.Contains([]Operation{
 		OpMerchantCreate, OpMerchantList, OpStaffBootstrap, OpAuditVerify,
 		OpEventIngest, OpServiceTokenIssue, OpServiceTokenRevoke, OpServiceTokenList,
+		OpStaffTokenIssue, OpStaffTokenRevoke, OpStaffTokenList,
 		OpSystemStatus, OpSystemBackup, OpKeyringStatus, OpKeyringRotate, OpKeyringRotateRoot,
 	}, op)
 }

@@ -218,6 +218,9 @@ func authorise(r request) error {
 // that is suspended, and by a user who is no longer what their session says: what
 // was true when they were admitted may have changed before the transaction began.
 func (s *Service) mayChange(ctx context.Context, tx Tx, r request) error {
+	if err := s.tokenStillWorks(ctx, tx, r.actor); err != nil {
+		return err
+	}
 	if r.merchantID == "" {
 		return nil
 	}
@@ -244,7 +247,7 @@ func (s *Service) mayChange(ctx context.Context, tx Tx, r request) error {
 // audit appends one row to the trail inside tx.
 func (s *Service) audit(ctx context.Context, tx Tx, r request, rec record, outcome Outcome, reason string) error {
 	e := AuditEvent{
-		At: s.now(), ActorKind: r.actor.Kind, ActorID: r.actor.ID, ActorName: r.actor.Name,
+		At: s.now(), ActorKind: r.actor.Kind, ActorID: r.actor.ID, ActorName: r.actor.auditName(),
 		MerchantID: cmp.Or(rec.merchantID, r.merchantID), Operation: r.op, Target: rec.target, Outcome: outcome, Reason: reason,
 		IP: r.actor.IP, UserAgent: r.actor.UserAgent, RequestID: r.actor.RequestID,
 	}

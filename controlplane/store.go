@@ -36,6 +36,7 @@ type Tx interface {
 	KeyringTx
 	SnapshotTx
 	WebhookTx
+	StaffTokenTx
 	AccountTx
 	OutboxTx
 

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) controlplane.Store) {
 		{"snapshot", snapshotContract()},
 		{"webhooks", webhookContract()},
 		{"leases", leaseContract()},
+		{"staff tokens", staffTokenContract()},
 		{"transactions", transactionContract()},
 		{"concurrency", concurrencyContract()},
 	} {
