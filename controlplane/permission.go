@@ -105,85 +105,112 @@ type Permission struct {
 // Permissions returns the permission table. The middleware, the "Roles" page, the
 // documentation and the tests all read this one.
 func Permissions() []Permission {
-	var (
-		local    = []Role{RoleLocal}
-		staff    = []Role{RoleLocal, RolePlatformAdmin, RolePlatformOperator}
-		admins   = []Role{RoleLocal, RolePlatformAdmin}
-		watchers = []Role{RoleLocal, RolePlatformAdmin, RolePlatformOperator, RoleAuditor}
-		keepers  = []Role{RoleLocal, RoleOwner, RoleAdmin} // staff never see a secret
-		testers  = slices.Concat(keepers, []Role{RoleOperator})
-		everyone = slices.Concat(watchers, []Role{RoleOwner, RoleAdmin, RoleOperator, RoleViewer})
-		managers = slices.Concat(watchers, []Role{RoleOwner, RoleAdmin})
-	)
+	return slices.Concat(merchantPermissions(), webhookPermissions(), platformPermissions())
+}
+
+// roleGroups are the roles that share rights.
+type roleGroups struct {
+	local, admins, staff, watchers []Role // of the platform
+	keepers, testers, managers     []Role // with the merchant's own
+	everyone                       []Role
+}
+
+func groups() (g roleGroups) {
+	g.local = []Role{RoleLocal}
+	g.admins = []Role{RoleLocal, RolePlatformAdmin}
+	g.staff = []Role{RoleLocal, RolePlatformAdmin, RolePlatformOperator}
+	g.watchers = []Role{RoleLocal, RolePlatformAdmin, RolePlatformOperator, RoleAuditor}
+	g.keepers = []Role{RoleLocal, RoleOwner, RoleAdmin} // staff never see a secret
+	g.testers = slices.Concat(g.keepers, []Role{RoleOperator})
+	g.managers = slices.Concat(g.watchers, []Role{RoleOwner, RoleAdmin})
+	g.everyone = slices.Concat(g.watchers, []Role{RoleOwner, RoleAdmin, RoleOperator, RoleViewer})
+	return g
+}
+
+// merchantPermissions are about merchants, their people, keys and addresses.
+func merchantPermissions() []Permission {
+	g := groups()
 	return []Permission{
-		{OpMerchantCreate, staff, false, true},
-		{OpMerchantRename, staff, false, true},
-		{OpMerchantSuspend, staff, true, true},
-		{OpMerchantResume, staff, true, true},
-		{OpMerchantList, watchers, false, false},
-		{OpMerchantView, everyone, false, false},
+		{OpMerchantCreate, g.staff, false, true},
+		{OpMerchantRename, g.staff, false, true},
+		{OpMerchantSuspend, g.staff, true, true},
+		{OpMerchantResume, g.staff, true, true},
+		{OpMerchantList, g.watchers, false, false},
+		{OpMerchantView, g.everyone, false, false},
 
-		{OpUserCreate, staff, true, true},
-		{OpUserDisable, staff, true, true},
-		{OpUserEnable, staff, true, true},
-		{OpUserRole, staff, true, true},
-		{OpUserList, managers, false, false},
-		{OpUserResetPassword, staff, true, true},
-		{OpUserResetSecondFactor, staff, true, true},
+		{OpUserCreate, g.staff, true, true},
+		{OpUserDisable, g.staff, true, true},
+		{OpUserEnable, g.staff, true, true},
+		{OpUserRole, g.staff, true, true},
+		{OpUserList, g.managers, false, false},
+		{OpUserResetPassword, g.staff, true, true},
+		{OpUserResetSecondFactor, g.staff, true, true},
 
-		{OpKeyIssue, keepers, true, true},
-		{OpKeyRotate, keepers, true, true},
-		{OpKeyRetire, keepers, true, true},
-		{OpKeyList, everyone, false, false},
+		{OpKeyIssue, g.keepers, true, true},
+		{OpKeyRotate, g.keepers, true, true},
+		{OpKeyRetire, g.keepers, true, true},
+		{OpKeyList, g.everyone, false, false},
 
-		{OpAllowlistAdd, staff, true, true},
-		{OpAllowlistRemove, staff, true, true},
-		{OpAllowlistList, everyone, false, false},
-		{OpAllowlistCheck, everyone, false, false},
-		{OpAllowlistRequest, keepers, false, true},
-		{OpAllowlistWithdraw, keepers, false, true},
-		{OpAllowlistRequests, everyone, false, false},
-		{OpAllowlistApprove, staff, true, true},
-		{OpAllowlistReject, staff, true, true},
+		{OpAllowlistAdd, g.staff, true, true},
+		{OpAllowlistRemove, g.staff, true, true},
+		{OpAllowlistList, g.everyone, false, false},
+		{OpAllowlistCheck, g.everyone, false, false},
+		{OpAllowlistRequest, g.keepers, false, true},
+		{OpAllowlistWithdraw, g.keepers, false, true},
+		{OpAllowlistRequests, g.everyone, false, false},
+		{OpAllowlistApprove, g.staff, true, true},
+		{OpAllowlistReject, g.staff, true, true},
+	}
+}
 
-		{OpEndpointCreate, keepers, true, true},
-		{OpEndpointUpdate, keepers, true, true},
-		{OpEndpointEnable, keepers, true, true},
-		{OpEndpointDisable, keepers, true, true},
-		{OpEndpointDelete, keepers, true, true},
-		{OpEndpointSecret, keepers, true, true},
-		{OpEndpointTest, testers, false, true},
-		{OpEndpointList, everyone, false, false},
-		{OpEndpointView, everyone, false, false},
+// webhookPermissions are about events and where they go.
+func webhookPermissions() []Permission {
+	g := groups()
+	return []Permission{
+		{OpEndpointCreate, g.keepers, true, true},
+		{OpEndpointUpdate, g.keepers, true, true},
+		{OpEndpointEnable, g.keepers, true, true},
+		{OpEndpointDisable, g.keepers, true, true},
+		{OpEndpointDelete, g.keepers, true, true},
+		{OpEndpointSecret, g.keepers, true, true},
+		{OpEndpointTest, g.testers, false, true},
+		{OpEndpointList, g.everyone, false, false},
+		{OpEndpointView, g.everyone, false, false},
 
 		// No user of a merchant may, and there are too many for the audit trail: the
 		// events are their own record.
 		{OpEventIngest, []Role{RoleLocal, RoleService}, false, false},
 
-		{OpDeliveryList, everyone, false, false},
-		{OpDeliveryView, everyone, false, false},
-		{OpDeliveryCount, keepers, false, false},
-		{OpDeliveryReplay, keepers, true, true},
+		{OpDeliveryList, g.everyone, false, false},
+		{OpDeliveryView, g.everyone, false, false},
+		{OpDeliveryCount, g.keepers, false, false},
+		{OpDeliveryReplay, g.keepers, true, true},
+	}
+}
 
-		{OpServiceTokenIssue, admins, true, true},
-		{OpServiceTokenRevoke, admins, true, true},
-		{OpServiceTokenList, watchers, false, false},
+// platformPermissions are about the platform itself.
+func platformPermissions() []Permission {
+	g := groups()
+	return []Permission{
+		{OpServiceTokenIssue, g.admins, true, true},
+		{OpServiceTokenRevoke, g.admins, true, true},
+		{OpServiceTokenList, g.watchers, false, false},
 
-		{OpStaffBootstrap, local, false, true},
+		{OpStaffBootstrap, g.local, false, true},
 
 		// Ending a token is never made hard.
-		{OpStaffTokenIssue, watchers, true, true},
-		{OpStaffTokenRevoke, watchers, false, true},
-		{OpStaffTokenList, watchers, false, false},
+		{OpStaffTokenIssue, g.watchers, true, true},
+		{OpStaffTokenRevoke, g.watchers, false, true},
+		{OpStaffTokenList, g.watchers, false, false},
 
-		{OpAuditList, managers, false, false},
-		{OpAuditVerify, watchers, false, false},
+		{OpAuditList, g.managers, false, false},
+		{OpAuditVerify, g.watchers, false, false},
 
-		{OpSystemStatus, watchers, false, false},
-		{OpSystemBackup, local, false, true},
-		{OpKeyringStatus, admins, false, false},
-		{OpKeyringRotate, local, false, true},
-		{OpKeyringRotateRoot, local, false, true},
+		{OpSystemStatus, g.watchers, false, false},
+		{OpSystemBackup, g.local, false, true},
+		{OpKeyringStatus, g.admins, false, false},
+		{OpKeyringRotate, g.local, false, true},
+		{OpKeyringRotateRoot, g.local, false, true},
 	}
 }
 
