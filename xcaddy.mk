@@ -105,7 +105,7 @@ lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint and govulncheck
 		[ $$code -ne 3 ] || exit 1; \
 		echo "govulncheck did not run (exit status $$code): it needs the vulnerability database at https://vuln.go.dev" >&2; }
 
-bench: ## measure against bare reverse_proxy, print the figures
+bench: ## measure against bare reverse_proxy and a bare HTTP client, print the figures
 	go run ./tests/bench $(BENCHFLAGS)
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/unknownpay/merchant-gateway/controlplane/signature"
 )
@@ -36,17 +37,20 @@ func measureProxies(ctx context.Context, o options, dir string, report *report) 
 	if err != nil {
 		return err
 	}
+	var rows strings.Builder
 	for _, size := range sizes {
 		c, err := compare(ctx, o, load, gated, bare, size.bytes)
 		if err != nil {
 			return fmt.Errorf("%s: %w", size.name, err)
 		}
-		report.add(size.name, c)
+		rows.WriteString(c.row(size.name) + "\n")
 	}
+	how := fmt.Sprintf("%d rounds of %s each in turn, %d connections; proxy on one core, load and upstream on the rest; GOGC=off, GOMEMLIMIT=512MiB.", o.rounds, o.slice, o.connections)
+	report.add("proxies", how, proxyHead+rows.String())
 	return nil
 }
 
-func newLoader(ctx context.Context, gated *proxy, conns int) (*loader, error) {
+func newLoader(ctx context.Context, gated *server, conns int) (*loader, error) {
 	keyID, secret, err := gated.credentials(ctx)
 	if err != nil {
 		return nil, err
@@ -58,9 +62,9 @@ func newLoader(ctx context.Context, gated *proxy, conns int) (*loader, error) {
 // comparison is the slices of two proxies, in turn.
 type comparison struct{ gated, bare []slice }
 
-func compare(ctx context.Context, o options, load *loader, gated, bare *proxy, size int) (comparison, error) {
+func compare(ctx context.Context, o options, load *loader, gated, bare *server, size int) (comparison, error) {
 	var c comparison
-	for _, p := range []*proxy{gated, bare} { // warm up
+	for _, p := range []*server{gated, bare} { // warm up
 		if _, err := load.run(ctx, p, size, o.slice/4); err != nil {
 			return c, fmt.Errorf("%s: %w", p.name, err)
 		}

@@ -38,7 +38,7 @@ func (s slice) cpuEach() float64   { return float64(s.cpu.Microseconds()) / floa
 
 // run loads p for a while with bodies of size bytes. Anything but 200 is an error:
 // a refusal is cheaper than a pass and would flatter the gateway.
-func (l *loader) run(ctx context.Context, p *proxy, size int, d time.Duration) (slice, error) {
+func (l *loader) run(ctx context.Context, p *server, size int, d time.Duration) (slice, error) {
 	body := bytes.Repeat([]byte("x"), size)
 	hash := sha256.Sum256(body)
 	ctx, cancel := context.WithTimeoutCause(ctx, d, errSliceOver)

@@ -6,7 +6,10 @@
 // run with one processor, GOGC=off and one memory limit: with the default
 // collector the gate's larger heap would make it run less often and fake a win.
 //
-//	go run ./tests/bench [-rounds 7] [-slice 2s] [-write docs/performance.md]
+// Webhooks are measured in the same way, against a bare loop of the HTTP client
+// that sends them: backend, server and receivers share all processors.
+//
+//	go run ./tests/bench [-parts proxies,delivery,fairness,units] [-rounds 7] [-slice 2s] [-write docs/performance.md]
 package main
 
 import (
@@ -15,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 )
 
@@ -25,7 +29,9 @@ func main() {
 	flag.DurationVar(&o.slice, "slice", 2*time.Second, "length of a slice")
 	flag.IntVar(&o.connections, "connections", 16, "keep-alive connections")
 	flag.StringVar(&o.write, "write", "", "Markdown file whose measured sections are replaced")
-	flag.BoolVar(&o.proxyOnly, "proxy-only", false, "leave out the Go benchmarks")
+	flag.StringVar(&o.parts, "parts", "proxies,delivery,fairness,units", "what to measure")
+	flag.StringVar(&o.only, "only", "", "of the ways to load the delivery, those whose name holds this text")
+	flag.StringVar(&o.note, "note", "", "what to say of the machine beside the figures")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -41,7 +47,9 @@ type options struct {
 	slice       time.Duration
 	connections int
 	write       string
-	proxyOnly   bool
+	parts       string
+	only        string
+	note        string
 }
 
 func run(ctx context.Context, o options) error {
@@ -56,12 +64,13 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	report := newReport(o)
-	if err := measureProxies(ctx, o, dir, report); err != nil {
-		return err
-	}
-	if !o.proxyOnly {
-		if err := goBenchmarks(ctx, report); err != nil {
-			return err
+	for _, part := range strings.Split(o.parts, ",") {
+		measure, known := measures()[part]
+		if !known {
+			return fmt.Errorf("-parts: there is no %q", part)
+		}
+		if err := measure(ctx, o, dir, report); err != nil {
+			return fmt.Errorf("%s: %w", part, err)
 		}
 	}
 	fmt.Print(report.text())
@@ -69,4 +78,10 @@ func run(ctx context.Context, o options) error {
 		return nil
 	}
 	return report.replaceIn(o.write)
+}
+
+func measures() map[string]func(context.Context, options, string, *report) error {
+	return map[string]func(context.Context, options, string, *report) error{
+		"proxies": measureProxies, "delivery": measureDelivery, "fairness": measureFairness, "units": measureUnits,
+	}
 }

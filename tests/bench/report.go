@@ -12,21 +12,33 @@ import (
 	"time"
 )
 
-// report collects what was measured, as Markdown.
+// report collects what was measured, as Markdown: a section for each part.
 type report struct {
-	o    options
-	rows []string
-	gos  string
+	o        options
+	sections []section
 }
+
+type section struct{ name, text string }
 
 func newReport(o options) *report { return &report{o: o} }
 
-func (r *report) add(name string, c comparison) {
+// add puts a section together; how says how it was measured.
+func (r *report) add(name, how, text string) {
+	head := fmt.Sprintf("%s, %d cores, Go %s, %s. %s", processor(), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), time.Now().UTC().Format(time.DateOnly), how)
+	if r.o.note != "" {
+		head += " " + r.o.note
+	}
+	r.sections = append(r.sections, section{name, head + "\n\n" + text})
+}
+
+const proxyHead = "| body | CPU per request, gated ÷ bare | requests/s, gated ÷ bare | gated µs | bare µs | gated req/s | bare req/s | noise |\n|---|---|---|---:|---:|---:|---:|---|\n"
+
+func (c comparison) row(name string) string {
 	cpu, rps := c.ratios(slice.cpuEach), c.ratios(slice.perSecond)
-	r.rows = append(r.rows, fmt.Sprintf("| %s | %s | %s | %.1f | %.1f | %.0f | %.0f | ±%.0f %% |",
+	return fmt.Sprintf("| %s | %s | %s | %.1f | %.1f | %.0f | %.0f | ±%.0f %% |",
 		name, spread(cpu), spread(rps),
 		median(figures(c.gated, slice.cpuEach)), median(figures(c.bare, slice.cpuEach)),
-		median(figures(c.gated, slice.perSecond)), median(figures(c.bare, slice.perSecond)), 50*c.noise()))
+		median(figures(c.gated, slice.perSecond)), median(figures(c.bare, slice.perSecond)), 50*c.noise())
 }
 
 func figures(s []slice, figure func(slice) float64) []float64 {
@@ -52,17 +64,11 @@ func spread(v []float64) string {
 
 func (r *report) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, Go %s, %s. %d rounds of %s each in turn, %d connections; proxy on one core, load and upstream on the rest; GOGC=off, GOMEMLIMIT=512MiB.\n\n",
-		processor(), cores(), strings.TrimPrefix(runtime.Version(), "go"), time.Now().UTC().Format(time.DateOnly), r.o.rounds, r.o.slice, r.o.connections)
-	b.WriteString("| body | CPU per request, gated ÷ bare | requests/s, gated ÷ bare | gated µs | bare µs | gated req/s | bare req/s | noise |\n|---|---|---|---:|---:|---:|---:|---|\n")
-	b.WriteString(strings.Join(r.rows, "\n") + "\n")
-	if r.gos != "" {
-		b.WriteString("\n```text\n" + r.gos + "```\n")
+	for _, s := range r.sections {
+		fmt.Fprintf(&b, "%s: %s\n", s.name, s.text)
 	}
 	return b.String()
 }
-
-func cores() string { return fmt.Sprintf("%d cores", runtime.NumCPU()) }
 
 func processor() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
@@ -77,23 +83,22 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-const (
-	beginMark = "<!-- measured: begin -->\n"
-	endMark   = "<!-- measured: end -->"
-)
-
-// replaceIn puts the text between the marks of a Markdown file.
+// replaceIn puts each section between its marks in a Markdown file.
 func (r *report) replaceIn(file string) error {
-	old, err := os.ReadFile(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	head, rest, found := strings.Cut(string(old), beginMark)
-	_, tail, closed := strings.Cut(rest, endMark)
-	if !found || !closed {
-		return fmt.Errorf("%s has no section between %q and %q", file, strings.TrimSpace(beginMark), endMark)
+	for _, s := range r.sections {
+		begin, end := fmt.Sprintf("<!-- measured %s: begin -->\n", s.name), fmt.Sprintf("<!-- measured %s: end -->\n", s.name)
+		head, rest, found := strings.Cut(string(text), begin)
+		_, tail, closed := strings.Cut(rest, end)
+		if !found || !closed {
+			return fmt.Errorf("%s has no section between %q and %q", file, strings.TrimSpace(begin), strings.TrimSpace(end))
+		}
+		text = []byte(head + begin + "\n" + s.text + "\n" + end + tail)
 	}
-	return os.WriteFile(file, []byte(head+beginMark+"\n"+r.text()+"\n"+endMark+tail), 0o644)
+	return os.WriteFile(file, text, 0o644)
 }
 
 // suites are the Go benchmarks of the parts, with what each needs.
@@ -107,8 +112,8 @@ var suites = [...]struct{ pkg, bench, time string }{
 	{"./controlplane/store", "Update", "1s"},
 }
 
-// goBenchmarks keeps the lines with figures.
-func goBenchmarks(ctx context.Context, r *report) error {
+// measureUnits runs the benchmarks and keeps the lines with figures.
+func measureUnits(ctx context.Context, _ options, _ string, r *report) error {
 	var out strings.Builder
 	for _, s := range suites {
 		fmt.Fprintln(os.Stderr, "go test -bench", s.bench, s.pkg)
@@ -126,6 +131,6 @@ func goBenchmarks(ctx context.Context, r *report) error {
 			}
 		}
 	}
-	r.gos = out.String()
+	r.add("units", "Go benchmarks of the parts.", "```text\n"+out.String()+"```\n")
 	return nil
 }
