@@ -43,19 +43,19 @@ const (
 	accountTimeout = 10 * time.Second
 )
 
-// accounts lets merchants' users sign in, and keeps house for as long as a
-// configuration is in use.
+// accounts lets merchants' users or the platform's staff sign in, and keeps house for
+// as long as a configuration is in use.
 type accounts struct {
 	*account.Service
-	pages  lazyPortal
+	lazyPages
 	report func(what string, err error)
 	stop   chan struct{}
 	done   chan struct{}
 }
 
-func newAccounts(n *node, rules AccountRules, withMail bool, report func(string, error)) (*accounts, error) {
+func newAccounts(n *node, kind controlplane.ActorKind, rules AccountRules, withMail bool, report func(string, error)) (*accounts, error) {
 	parts := account.Parts{
-		Kind: controlplane.ActorUser, Store: n.db, Sealer: n.ring, Hasher: n.hasher, Clock: time.Now, Random: rand.Reader,
+		Kind: kind, Store: n.db, Sealer: n.ring, Hasher: n.hasher, Clock: time.Now, Random: rand.Reader,
 		Rules: account.Rules{PasswordLife: time.Duration(rules.PasswordLife), RequireSecondFactor: rules.RequireSecondFactor},
 	}
 	if withMail {

@@ -205,12 +205,23 @@ func (a *App) Start() error {
 	if mine.service, err = shared.newService(a.rules(), a.Mail != nil, a.dataSettings.delivery.checkURL()); err != nil {
 		return err
 	}
-	if mine.accounts, err = newAccounts(&mine, a.accountRules(), a.Mail != nil, a.data.report); err != nil {
+	if err := a.startAccounts(&mine); err != nil {
 		return err
 	}
 	a.awaitSnapshot(ctx, &mine)
 	a.started.Store(&mine)
 	return a.data.deliver(shared, a.dataSettings.delivery, mine.service, a.logger.Named("delivery"))
+}
+
+// startAccounts lets people sign in: merchants' users, and staff.
+func (a *App) startAccounts(n *node) (err error) {
+	if n.accounts, err = newAccounts(n, controlplane.ActorUser, a.accountRules(), a.Mail != nil, a.data.report); err != nil {
+		return err
+	}
+	if n.staff, err = newAccounts(n, controlplane.ActorStaff, AccountRules{}, a.Mail != nil, a.data.report); err != nil {
+		n.accounts.close()
+	}
+	return err
 }
 
 func (a *App) rules() controlplane.Rules {
@@ -340,6 +351,7 @@ func (a *App) giveBack() error {
 	var errs []error
 	if n := a.started.Swap(nil); n != nil {
 		n.accounts.close()
+		n.staff.close()
 	}
 	if a.nonces != nil {
 		_, err := pool.Delete(a.nonceID)

@@ -10,14 +10,27 @@ import (
 //
 //	merchant_portal [<matcher>]
 func parsePortal(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	return new(MerchantPortal), readBare(h, "how people sign in is said by accounts in the merchants block")
+}
+
+// parseConsole reads the directive, which has neither arguments nor options:
+//
+//	merchant_console [<matcher>]
+func parseConsole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	return new(MerchantConsole), readBare(h, "staff always signs in with a second factor")
+}
+
+// readBare reads a directive that has nothing to choose; instead says why.
+func readBare(h httpcaddyfile.Helper, instead string) error {
 	h.Next()
+	name := h.Val()
 	if h.NextArg() {
-		return nil, h.Errf("merchant_portal takes no argument; %q is one", h.Val())
+		return h.Errf("%s takes no argument; %q is one", name, h.Val())
 	}
 	if h.NextBlock(0) {
-		return nil, h.Errf("merchant_portal has no options; how people sign in is said by accounts in the merchants block")
+		return h.Errf("%s has no options; %s", name, instead)
 	}
-	return new(MerchantPortal), nil
+	return nil
 }
 
 // readAccounts reads the block of the merchants app:

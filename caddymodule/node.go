@@ -26,7 +26,8 @@ type node struct {
 	follower *controlplane.Follower
 	replay   nonces
 	usage    *usage
-	accounts *accounts
+	accounts *accounts // of merchants' users
+	staff    *accounts
 
 	// engine runs while a started configuration delivers.
 	engine  *delivery.Engine

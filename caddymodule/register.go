@@ -11,6 +11,7 @@ func init() {
 	caddy.RegisterModule(new(MemoryReplay))
 	caddy.RegisterModule(new(MerchantAuth))
 	caddy.RegisterModule(new(MerchantPortal))
+	caddy.RegisterModule(new(MerchantConsole))
 	caddy.RegisterModule(new(MerchantEvents))
 
 	httpcaddyfile.RegisterGlobalOption("merchants", parseApp)
@@ -19,6 +20,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("merchant_auth", httpcaddyfile.Before, "redir")
 	httpcaddyfile.RegisterHandlerDirective("merchant_portal", parsePortal)
 	httpcaddyfile.RegisterDirectiveOrder("merchant_portal", httpcaddyfile.Before, "reverse_proxy")
+	httpcaddyfile.RegisterHandlerDirective("merchant_console", parseConsole)
+	httpcaddyfile.RegisterDirectiveOrder("merchant_console", httpcaddyfile.Before, "reverse_proxy")
 	httpcaddyfile.RegisterHandlerDirective("merchant_events", parseEvents)
 	httpcaddyfile.RegisterDirectiveOrder("merchant_events", httpcaddyfile.Before, "reverse_proxy")
 }

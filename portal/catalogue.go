@@ -26,11 +26,16 @@ type catalogue struct {
 // catalogueOrder: the fallback first.
 func catalogueOrder() []string { return []string{"en", "th"} }
 
-func loadCatalogue(files fs.FS) (*catalogue, error) {
+// loadCatalogue reads all texts; those in the folder instead, if it is named, take the
+// place of others, where one page speaks to different people.
+func loadCatalogue(files fs.FS, instead string) (*catalogue, error) {
 	c := &catalogue{}
 	var tags []textlang.Tag
 	for _, tag := range catalogueOrder() {
 		l, err := loadLanguage(files, tag)
+		if err == nil && instead != "" {
+			err = l.replace(files, path.Join("text", instead, tag+".json"))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("text catalogue %s: %w", tag, err)
 		}
@@ -50,13 +55,9 @@ func loadLanguage(files fs.FS, tag string) (*language, error) {
 	}
 	l := &language{tag: tag, texts: map[string]string{}}
 	for _, name := range names {
-		raw, err := fs.ReadFile(files, name)
+		texts, err := readTexts(files, name)
 		if err != nil {
 			return nil, err
-		}
-		var texts map[string]string
-		if err := json.Unmarshal(raw, &texts); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		for key, text := range texts {
 			if _, twice := l.texts[key]; twice {
@@ -66,6 +67,29 @@ func loadLanguage(files fs.FS, tag string) (*language, error) {
 		}
 	}
 	return l, nil
+}
+
+func readTexts(files fs.FS, name string) (texts map[string]string, err error) {
+	raw, err := fs.ReadFile(files, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, &texts); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return texts, nil
+}
+
+// replace puts the texts of a file in the place of those that are there.
+func (l *language) replace(files fs.FS, name string) error {
+	texts, err := readTexts(files, name)
+	for key, text := range texts {
+		if _, found := l.texts[key]; !found {
+			return fmt.Errorf("%s: there is no text %q to replace", name, key)
+		}
+		l.texts[key] = text
+	}
+	return err
 }
 
 // byTag returns the language, or nil.

@@ -21,7 +21,7 @@ func testCatalogue(t *testing.T) *catalogue {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := loadCatalogue(files)
+	c, err := loadCatalogue(files, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 // unencrypted connection tries to plant (RFC 6265bis section 4.1.3.2).
 const (
 	sessionCookie     = "__Host-unk_session"
+	consoleCookie     = "__Host-unk_console"
 	deviceCookie      = "__Host-unk_device"
 	preferencesCookie = "__Host-unk_prefs"
 	noticeCookie      = "__Host-unk_notice"

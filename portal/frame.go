@@ -23,9 +23,11 @@ type frame struct {
 	Username     string
 	MerchantName string
 	Suspended    bool
-	Env          controlplane.Environment
-	EnvSwitch    []link
-	Nav          []link
+	// Staff pages are the console's.
+	Staff     bool
+	Env       controlplane.Environment
+	EnvSwitch []link
+	Nav       []link
 	// Here is what the language form leads back to.
 	Here string
 }
@@ -84,7 +86,7 @@ func (x *exchange) frame(view string, page any) (frame, error) {
 // fillNavigation adds what a signed-in reader may go to.
 func (x *exchange) fillNavigation(f *frame) {
 	s := x.session
-	f.Username, f.MerchantName, f.Suspended = s.Username, s.MerchantName, s.Suspended
+	f.Username, f.MerchantName, f.Suspended, f.Staff = s.Username, s.MerchantName, s.Suspended, x.staff
 	f.Env = x.navEnv()
 	for i := range x.table.rows {
 		r := &x.table.rows[i]

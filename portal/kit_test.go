@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
@@ -34,6 +35,7 @@ type world struct {
 	dir      string
 	clock    *clock
 	handler  http.Handler
+	build    func(Config) (http.Handler, error)
 	config   Config
 	courier  *courier
 	// reader looks into the database file beside the store.
@@ -66,7 +68,7 @@ func (w *world) must(err error) {
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	w := &world{TB: tb, dir: tb.TempDir(), clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	w := &world{TB: tb, dir: tb.TempDir(), build: New, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	db, err := store.OpenSQLite(tb.Context(), store.SQLiteConfig{Path: filepath.Join(w.dir, "control.db")})
 	w.must(err)
 	w.db = db
@@ -98,7 +100,7 @@ func (w *world) rebuildAccounts(p account.Parts) {
 func (w *world) rebuild(edit func(*Config)) {
 	w.Helper()
 	edit(&w.config)
-	h, err := New(w.config)
+	h, err := w.build(w.config)
 	w.must(err)
 	w.handler = h
 }
@@ -122,13 +124,14 @@ func newRing(w *world) *keyring.Ring {
 type person struct {
 	id, merchantID, username string
 	initial                  string
+	staff                    bool
 }
 
 func (w *world) person(merchantID, username string, role controlplane.Role) person {
 	w.Helper()
 	u, err := w.service.CreateUser(w.Context(), controlplane.LocalActor("root"), controlplane.CreateUser{MerchantID: merchantID, Username: username, Role: role})
 	w.must(err)
-	return person{u.ID, merchantID, u.Username, u.InitialPassword.Reveal()}
+	return person{u.ID, merchantID, u.Username, u.InitialPassword.Reveal(), false}
 }
 
 // owner makes a merchant with an owner.
@@ -156,17 +159,28 @@ func (w *world) seat(p person, state controlplane.SessionState, sudo bool) *brow
 	if sudo {
 		s.SudoUntil = now.Add(10 * time.Minute)
 	}
-	w.must(w.db.Update(w.Context(), func(tx controlplane.Tx) error {
-		u, err := tx.User(w.Context(), p.merchantID, p.id)
-		if err != nil {
+	if p.staff {
+		s.Kind = controlplane.ActorStaff
+	}
+	w.must(w.db.Update(w.Context(), func(tx controlplane.Tx) (err error) {
+		if s.SecurityVersion, err = securityVersion(tx, p); err != nil {
 			return err
 		}
-		s.SecurityVersion = u.SecurityVersion
-		return tx.InsertSession(w.Context(), s)
+		return tx.InsertSession(context.Background(), s)
 	}))
 	b := w.browser()
-	b.cookies[sessionCookie] = id + "." + base64.RawURLEncoding.EncodeToString(secret)
+	b.cookies[w.handler.(*portal).sessionName] = id + "." + base64.RawURLEncoding.EncodeToString(secret)
 	return b
+}
+
+func securityVersion(tx controlplane.Tx, p person) (int64, error) {
+	ctx := context.Background()
+	if p.staff {
+		s, err := tx.StaffMember(ctx, p.id)
+		return s.SecurityVersion, err
+	}
+	u, err := tx.User(ctx, p.merchantID, p.id)
+	return u.SecurityVersion, err
 }
 
 // inState is a browser of a person in a state.

@@ -202,7 +202,7 @@ func (w *world) judge(c cell, rec *httptest.ResponseRecorder, target string) {
 	p := w.handler.(*portal)
 	switch c.refusal() {
 	case "state":
-		if want := p.table.byName[home(c.state)].path(""); rec.Code != http.StatusSeeOther || to != want {
+		if want := p.table.byName[p.home(c.state)].path(""); rec.Code != http.StatusSeeOther || to != want {
 			w.Errorf("%s: %d to %q; want to be led to %q", c, rec.Code, to, want)
 		}
 	case "role":

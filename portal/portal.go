@@ -42,6 +42,7 @@ type Config struct {
 
 // portal is the handler. Nothing in it changes after New but what is spent.
 type portal struct {
+	audience
 	service     *controlplane.Service
 	accounts    Accounts
 	clock       func() time.Time
@@ -62,14 +63,21 @@ type portal struct {
 	testPatience time.Duration
 }
 
-// New returns the handler of a host of its own: its cookies and links assume that
-// it is mounted at the root and reached over HTTPS.
-func New(c Config) (http.Handler, error) {
+// New returns the merchants' portal, the handler of a host of its own: its cookies
+// and links assume that it is mounted at the root and reached over HTTPS.
+func New(c Config) (http.Handler, error) { return newFor(merchants(), c) }
+
+// NewConsole returns the platform's console, the handler of another host of its
+// own. Its Accounts are the staff's.
+func NewConsole(c Config) (http.Handler, error) { return newFor(platform(), c) }
+
+func newFor(a audience, c Config) (http.Handler, error) {
 	if c.Service == nil || c.Accounts == nil || c.Clock == nil || c.Logger == nil {
 		return nil, errors.New("portal: a part is missing")
 	}
 	p := &portal{
-		service: c.Service, accounts: c.Accounts, clock: c.Clock, random: c.Random, logger: c.Logger,
+		audience: a,
+		service:  c.Service, accounts: c.Accounts, clock: c.Clock, random: c.Random, logger: c.Logger,
 		clientIP: c.ClientIP, requestID: c.RequestID,
 		mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), once: newOnceForms(c.Clock),
 		testPatience: testPatience,
@@ -83,7 +91,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, errors.Join(p.loadTable(Routes()), p.loadUI(files))
+	return p, errors.Join(p.loadTable(a.routes), p.loadUI(files))
 }
 
 func (p *portal) preset() {
@@ -177,7 +185,7 @@ func joinMethods(list, method string) string {
 }
 
 func (p *portal) loadUI(files fs.FS) (err error) {
-	if p.texts, err = loadCatalogue(files); err != nil {
+	if p.texts, err = loadCatalogue(files, p.textsFolder); err != nil {
 		return err
 	}
 	if p.assets, err = loadAssets(files); err != nil {

@@ -26,7 +26,7 @@ func savePreferences(x *exchange) error {
 func (x *exchange) leadTo(name string) error {
 	to := x.returnPath(name)
 	if x.session.State != StateActive {
-		to = x.table.byName[home(x.session.State)].path("")
+		to = x.table.byName[x.home(x.session.State)].path("")
 	}
 	http.Redirect(x.w, x.r, to, http.StatusSeeOther)
 	return nil

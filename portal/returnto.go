@@ -78,12 +78,12 @@ func wildcards(path string) (names []string) {
 	return names
 }
 
-// returnPath is where a return_to leads; any other text leads to the overview.
+// returnPath is where a return_to leads; any other text leads to the start.
 func (p *portal) returnPath(text string) string {
 	if path, found := p.target(text); found {
 		return path
 	}
-	return p.targets["overview"]
+	return p.targets[p.start]
 }
 
 // returnName is the return_to of the present page, or of the page with the form

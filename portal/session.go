@@ -63,14 +63,14 @@ func (x *exchange) loadSession() error {
 }
 
 // token is what the browser shows for its session.
-func (x *exchange) token() controlplane.Secret { return x.cookie(sessionCookie) }
+func (x *exchange) token() controlplane.Secret { return x.cookie(x.sessionName) }
 
 func (x *exchange) origin() account.Origin {
 	return account.Origin{IP: x.clientIP, UserAgent: x.r.UserAgent(), RequestID: x.requestID}
 }
 
 // home is the page where a session in this state belongs.
-func home(s State) string {
+func (p *portal) home(s State) string {
 	switch s {
 	case StateCode:
 		return "login.code"
@@ -79,7 +79,7 @@ func home(s State) string {
 	case StateEnrol:
 		return "account.2fa"
 	case StateActive:
-		return "overview"
+		return p.start
 	}
 	return "login"
 }
@@ -88,10 +88,10 @@ func home(s State) string {
 // going if it only has to sign in.
 func (x *exchange) lead() {
 	if x.session.State == StateAnonymous && !x.token().IsZero() {
-		x.setCookie(sessionCookie, "", -time.Second)
+		x.setCookie(x.sessionName, "", -time.Second)
 		x.setNotice("session_ended")
 	}
-	to := x.table.byName[home(x.session.State)].path("")
+	to := x.table.byName[x.home(x.session.State)].path("")
 	if back := x.returnName(); back != "" && x.session.State == StateAnonymous {
 		to += "?return_to=" + back
 	}

@@ -111,7 +111,7 @@ func (x *exchange) proceed(t account.Ticket) error {
 		http.Redirect(x.w, x.r, x.returnPath(x.returnTo()), http.StatusSeeOther)
 		return nil
 	}
-	to := x.table.byName[home(state)].path("")
+	to := x.table.byName[x.home(state)].path("")
 	if name := x.returnTo(); name != "" {
 		to += "?" + url.Values{"return_to": {name}}.Encode()
 	}
@@ -126,7 +126,7 @@ const deviceLife = 180 * 24 * time.Hour
 // server ends it earlier.
 func (x *exchange) keep(t account.Ticket) {
 	if !t.Token.IsZero() {
-		x.setCookie(sessionCookie, t.Token.Reveal(), 0)
+		x.setCookie(x.sessionName, t.Token.Reveal(), 0)
 	}
 	if !t.Device.IsZero() {
 		x.setCookie(deviceCookie, t.Device.Reveal(), deviceLife)
@@ -172,7 +172,7 @@ func submitLogout(x *exchange) error {
 	if err := x.accounts.SignOut(x.ctx(), x.token(), x.origin()); err != nil {
 		return err
 	}
-	x.setCookie(sessionCookie, "", -time.Second)
+	x.setCookie(x.sessionName, "", -time.Second)
 	x.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	x.setNotice("signed_out")
 	return x.redirect("login", "")

@@ -54,7 +54,7 @@ func (x *exchange) userBadge(u controlplane.User) badge {
 	return badge{"good", "user.state.active"}
 }
 
-// rolesPage is the permission table as far as it concerns a merchant's users.
+// rolesPage is the permission table as far as it concerns the readers.
 type rolesPage struct {
 	Roles []controlplane.Role
 	Rows  []rightRow
@@ -73,7 +73,7 @@ type right struct {
 }
 
 func showRoles(x *exchange) error {
-	page := rolesPage{Roles: []controlplane.Role{controlplane.RoleOwner, controlplane.RoleAdmin, controlplane.RoleOperator, controlplane.RoleViewer}}
+	page := rolesPage{Roles: x.roles}
 	for _, p := range controlplane.Permissions() {
 		row, anyone := rightRow{Operation: p.Operation, Sudo: p.Sudo}, false
 		for _, role := range page.Roles {

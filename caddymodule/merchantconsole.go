@@ -1,0 +1,37 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/unknownpay/merchant-gateway/portal"
+)
+
+// MerchantConsole is where the platform's own people manage merchants. It answers
+// every request of its site: give it a host of its own, over HTTPS, and one that the
+// Internet need not reach. It needs the merchants app.
+type MerchantConsole struct{ pageHost }
+
+// CaddyModule returns the Caddy module information.
+func (*MerchantConsole) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.merchant_console", New: func() caddy.Module { return new(MerchantConsole) }}
+}
+
+// Provision finds the app.
+func (h *MerchantConsole) Provision(ctx caddy.Context) error {
+	return h.provision(ctx, "merchant_console")
+}
+
+// ServeHTTP answers with a page.
+func (h *MerchantConsole) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	return h.serve(w, r, func(_ *App, n *node) (http.Handler, error) {
+		return n.staff.pages(func() (http.Handler, error) { return portal.NewConsole(n.pageConfig(n.staff, h.logger)) })
+	})
+}
+
+var (
+	_ caddy.Provisioner           = (*MerchantConsole)(nil)
+	_ caddyhttp.MiddlewareHandler = (*MerchantConsole)(nil)
+)
