@@ -1,12 +1,10 @@
 package controlplane
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"runtime"
-	"slices"
 	"sync"
 )
 
@@ -77,9 +75,17 @@ type load struct {
 
 // read streams what the store has to the workers, merchants before their keys.
 func (l *load) read(ctx context.Context, tx SnapshotTx, c FollowerConfig) error {
+	if l.whole {
+		merchants, keys, err := tx.SnapshotSize(ctx)
+		if err != nil {
+			return fmt.Errorf("count merchants and keys: %w", err)
+		}
+		l.edit.expect(merchants, keys)
+	}
 	merchants := workers[MerchantRecord]{work: l.setMerchants}
+	var prefixes arena[AllowedPrefix]
 	err := tx.SnapshotMerchants(ctx, l.after, func(m MerchantRecord) error {
-		m.Allowlist = slices.Clone(m.Allowlist) // the store lends it
+		m.Allowlist = prefixes.clone(m.Allowlist) // the store lends it
 		merchants.add(m)
 		return nil
 	})
@@ -87,9 +93,10 @@ func (l *load) read(ctx context.Context, tx SnapshotTx, c FollowerConfig) error 
 	if err != nil {
 		return fmt.Errorf("read merchants: %w", err)
 	}
+	var sealed arena[byte]
 	keys := workers[KeyRecord]{work: func(batch []KeyRecord) { l.setKeys(c.Sealer, batch) }}
 	err = tx.SnapshotKeys(ctx, l.after, c.Clock().Add(-RevokedKeyRetention), func(k KeyRecord) error {
-		k.SealedSecret = bytes.Clone(k.SealedSecret)
+		k.SealedSecret = sealed.clone(k.SealedSecret)
 		keys.add(k)
 		return nil
 	})
@@ -118,8 +125,10 @@ func (l *load) setMerchants(batch []MerchantRecord) {
 func (l *load) setKeys(s Sealer, batch []KeyRecord) {
 	materials := make([]KeyMaterial, len(batch))
 	errs := make([]error, len(batch))
+	var aad []byte
 	for i, k := range batch {
-		materials[i], errs[i] = openKey(s, k)
+		aad = APISecretLocation(k.ID, k.MerchantID, k.Environment).AppendAAD(aad[:0])
+		materials[i], errs[i] = openKey(s, k, aad)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,8 +152,7 @@ func (l *load) setKey(k KeyRecord, m KeyMaterial, err error) {
 	}
 }
 
-func openKey(s Sealer, k KeyRecord) (KeyMaterial, error) {
-	aad := APISecretLocation(k.ID, k.MerchantID, k.Environment).AAD()
+func openKey(s Sealer, k KeyRecord, aad []byte) (KeyMaterial, error) {
 	secret, err := s.Unseal(PurposeAPISecret, aad, k.SealedSecret)
 	if err != nil {
 		return KeyMaterial{}, fmt.Errorf("open the secret of %s: %w", k.ID, err)
@@ -155,6 +163,20 @@ func openKey(s Sealer, k KeyRecord) (KeyMaterial, error) {
 		return KeyMaterial{}, fmt.Errorf("derive the key of %s: %w", k.ID, err)
 	}
 	return m, nil
+}
+
+// arena copies slices into blocks, an allocation for hundreds of them.
+type arena[T any] struct{ block []T }
+
+const arenaBlock = 4096
+
+func (a *arena[T]) clone(s []T) []T {
+	if len(s) > cap(a.block)-len(a.block) {
+		a.block = make([]T, 0, max(arenaBlock, len(s)))
+	}
+	from := len(a.block)
+	a.block = append(a.block, s...)
+	return a.block[from:len(a.block):len(a.block)]
 }
 
 // workerBatch is how many records are handed over at a time: enough that handing

@@ -60,6 +60,10 @@ func (s *memoryStore) change(silent bool, fn func(tx *memoryTx)) {
 
 func (t *memoryTx) Revision(context.Context) (int64, error) { return t.revision, nil }
 
+func (t *memoryTx) SnapshotSize(context.Context) (merchants, keys int, err error) {
+	return len(t.merchants), len(t.keys), nil
+}
+
 func (t *memoryTx) SnapshotMerchants(_ context.Context, after int64, fn func(MerchantRecord) error) error {
 	for _, m := range t.merchants {
 		if m.Revision > after {

@@ -33,9 +33,11 @@ type SecretLocation struct {
 }
 
 // AAD encodes the location so that no two locations share an encoding.
-func (l SecretLocation) AAD() []byte {
-	var out []byte
-	for _, s := range []string{l.Table, l.Column, l.Row, l.Merchant, string(l.Environment)} {
+func (l SecretLocation) AAD() []byte { return l.AppendAAD(nil) }
+
+// AppendAAD is AAD into a buffer that the caller uses again.
+func (l SecretLocation) AppendAAD(out []byte) []byte {
+	for _, s := range [...]string{l.Table, l.Column, l.Row, l.Merchant, string(l.Environment)} {
 		out = binary.AppendUvarint(out, uint64(len(s)))
 		out = append(out, s...)
 	}

@@ -32,7 +32,8 @@ func packAllowlist(entries []AllowedPrefix) (packedAllowlist, error) {
 	if len(entries) > maxPacked {
 		return packedAllowlist{}, fmt.Errorf("%d allowlist entries, at most %d can be held", len(entries), maxPacked)
 	}
-	sorted := slices.Clone(entries)
+	var few [8]AllowedPrefix // on the stack; most merchants have fewer
+	sorted := append(few[:0], entries...)
 	for i, e := range sorted {
 		p, ok := canonicalPrefix(e.Prefix)
 		if !ok {
@@ -60,8 +61,12 @@ func canonicalPrefix(p netip.Prefix) (netip.Prefix, bool) {
 }
 
 func packFamily(sorted []AllowedPrefix) []byte {
-	var out []byte
-	var around []int // the entries that enclose the present one, widest first
+	if len(sorted) == 0 {
+		return nil
+	}
+	out := make([]byte, 0, len(sorted)*(sorted[0].Prefix.Addr().BitLen()/8+entryTail))
+	var few [8]int
+	around := few[:0] // the entries that enclose the present one, widest first
 	for i, e := range sorted {
 		for len(around) > 0 && !sorted[around[len(around)-1]].Prefix.Contains(e.Prefix.Addr()) {
 			around = around[:len(around)-1]
@@ -71,11 +76,20 @@ func packFamily(sorted []AllowedPrefix) []byte {
 			parent = byte(around[len(around)-1] + 1)
 		}
 		around = append(around, i)
-		out = append(out, e.Prefix.Addr().AsSlice()...)
+		out = appendAddr(out, e.Prefix.Addr())
 		out = binary.LittleEndian.AppendUint32(out, packRow(e.Row))
 		out = append(out, byte(e.Prefix.Bits()), parent)
 	}
 	return out
+}
+
+func appendAddr(out []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		b := a.As4()
+		return append(out, b[:]...)
+	}
+	b := a.As16()
+	return append(out, b[:]...)
 }
 
 // packRow keeps rows up to four billion. A larger one still lets its addresses

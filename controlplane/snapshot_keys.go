@@ -133,6 +133,11 @@ func (s *keyShard) add(k keyRow) (row uint32) {
 	return row
 }
 
+func (s *keyShard) expect(rows int) {
+	s.rows = slices.Grow(s.rows, rows)
+	s.reindex(indexSize(rows))
+}
+
 func (s *keyShard) reindex(size int) {
 	s.index = make(rowIndex, size)
 	for i := range s.rows {

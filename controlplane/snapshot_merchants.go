@@ -1,6 +1,9 @@
 package controlplane
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 const merchantRowBytes = 28
 
@@ -57,6 +60,11 @@ func (s *merchantShard) add(id [16]byte) (row uint32) {
 	}
 	s.index.insert(hashMerchant(&id), row)
 	return row
+}
+
+func (s *merchantShard) expect(rows int) {
+	s.rows = slices.Grow(s.rows, rows)
+	s.reindex(indexSize(rows))
 }
 
 func (s *merchantShard) reindex(size int) {

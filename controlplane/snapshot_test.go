@@ -316,6 +316,28 @@ func TestShardsGrowAndShrinkToFit(t *testing.T) {
 	}
 }
 
+// TestRoomMadeForALoadIsGivenBack loads what was announced, and far less.
+func TestRoomMadeForALoadIsGivenBack(t *testing.T) {
+	const announced = 10 * shardCount
+	for _, n := range []int{announced, announced / 10} {
+		e := NewSnapshot().Edit()
+		e.expect(announced, announced)
+		for i := range n {
+			must(t, e.SetMerchant(MerchantRecord{ID: testMerchantID(i), State: MerchantActive, Allowlist: prefixes("192.0.2.0/24")}))
+			must(t, e.SetKey(testKey(Live, i, i, KeyActive), KeyMaterial{mac: signature.MACKey{byte(i), byte(i >> 8), 1}}))
+		}
+		s := e.Snapshot(1)
+		for i := range n {
+			if c, ok := s.Key(testKeyID(Live, i)); !ok || string(c.Merchant().AppendID(nil)) != testMerchantID(i) {
+				t.Fatalf("key %d of %d is wrong", i, n)
+			}
+		}
+		if per := s.Stats().Bytes / int64(n); per > 600 {
+			t.Errorf("%d of %d announced: %d bytes per key", n, announced, per)
+		}
+	}
+}
+
 func TestRowSizesAreThoseOfTheStatistics(t *testing.T) {
 	for v, want := range map[any]uintptr{keyRow{}: keyRowBytes, merchantRow{}: merchantRowBytes, testSecret{}: testSecretBytes} {
 		if got := reflect.TypeOf(v).Size(); got != want {

@@ -165,6 +165,9 @@ type KeyringTx interface {
 
 // SnapshotTx streams what gateways need to know.
 type SnapshotTx interface {
+	// SnapshotSize counts the merchants and the active keys, so that room can be
+	// made for them before they come.
+	SnapshotSize(ctx context.Context) (merchants, keys int, err error)
 	// SnapshotMerchants calls fn for each merchant changed after the revision,
 	// with its whole allowlist. fn must not keep the slices.
 	SnapshotMerchants(ctx context.Context, after int64, fn func(MerchantRecord) error) error

@@ -55,21 +55,22 @@ func NewMACKey(secret []byte) (MACKey, error) {
 		outer[i] ^= 0x5c
 	}
 	var k MACKey
-	if err := errors.Join(chain(k[:sha256.Size], &inner), chain(k[sha256.Size:], &outer)); err != nil {
+	buf := make([]byte, 0, stateSize)
+	if err := errors.Join(chain(k[:sha256.Size], &inner, buf), chain(k[sha256.Size:], &outer, buf)); err != nil {
 		return MACKey{}, err
 	}
 	return k, nil
 }
 
-// chain writes the chaining value after one block to dst.
-func chain(dst []byte, block *[sha256.BlockSize]byte) error {
+// chain writes the chaining value after one block to dst, by way of buf.
+func chain(dst []byte, block *[sha256.BlockSize]byte, buf []byte) error {
 	digest := sha256.New()
 	digest.Write(block[:])
-	m, ok := digest.(encoding.BinaryMarshaler)
+	m, ok := digest.(encoding.BinaryAppender)
 	if !ok {
 		return errHashState
 	}
-	state, err := m.MarshalBinary()
+	state, err := m.AppendBinary(buf)
 	if err != nil || len(state) != stateSize || string(state[:len(stateMagic)]) != stateMagic {
 		return errHashState
 	}

@@ -2,9 +2,27 @@ package store
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 )
+
+func FuzzKeyText(f *testing.F) {
+	f.Add("unk_live_0000000000000000000001 mer_00000000000000000000000001 live active 0 7")
+	f.Add("a b c d 1")
+	f.Add("a b c d 1 2 ")
+	f.Add("     ")
+	f.Fuzz(func(t *testing.T, text string) {
+		k, err := keyOf(text)
+		if err != nil {
+			return
+		}
+		again := fmt.Sprint(k.ID, " ", k.MerchantID, " ", k.Environment, " ", k.State, " ", micros(k.RetireAt), " ", k.Revision)
+		if got, err := keyOf(again); err != nil || !reflect.DeepEqual(got, k) {
+			t.Fatalf("%q reads as %v, and that as %v (%v)", text, k, got, err)
+		}
+	})
+}
 
 // What is read is what was written, and nothing else is accepted.
 func FuzzAllowlistText(f *testing.F) {

@@ -76,6 +76,7 @@ func notByMerchant() map[string]string {
 		"sqlAudit":                  "staff read the whole trail",
 		"sqlAuditAfter":             "verification reads the whole trail",
 		"sqlSealedAPISecrets":       "re-encryption reaches every merchant",
+		"sqlSnapshotSize":           "gateways serve every merchant",
 		"sqlSnapshotMerchants":      "gateways serve every merchant",
 		"sqlSnapshotMerchantsAfter": "gateways serve every merchant",
 		"sqlSnapshotKeys":           "gateways serve every merchant",

@@ -74,6 +74,13 @@ func snapshotCutoff(k *kit) {
 		key.State, key.RetireAt, key.Revision = c.state, c.end, 1
 		ids = append(ids, insertKey(k, key).ID)
 	}
+	read(k, func(ctx context.Context, tx controlplane.Tx) (any, error) {
+		merchants, keys, err := tx.SnapshotSize(ctx)
+		if merchants != 1 || keys != 1 {
+			k.Errorf("%d merchants and %d active keys are counted, want one of each", merchants, keys)
+		}
+		return nil, err
+	})
 	for _, after := range []int64{-1, 0} {
 		var got []string
 		for _, r := range snapshotKeys(k, after, At(100)) {
