@@ -105,7 +105,7 @@ type Permission struct {
 // Permissions returns the permission table. The middleware, the "Roles" page, the
 // documentation and the tests all read this one.
 func Permissions() []Permission {
-	return slices.Concat(merchantPermissions(), webhookPermissions(), platformPermissions())
+	return slices.Concat(merchantPermissions(), requestPermissions(), webhookPermissions(), platformPermissions())
 }
 
 // roleGroups are the roles that share rights.

@@ -36,6 +36,7 @@ allowlist.add sudo    local platform_admin platform_operator
 allowlist.remove sudo local platform_admin platform_operator
 allowlist.list reads  local platform_admin platform_operator auditor owner admin operator viewer
 allowlist.check reads local platform_admin platform_operator auditor owner admin operator viewer
+allowlist.simulate reads local platform_admin platform_operator auditor owner admin
 allowlist.request     local owner admin
 allowlist.withdraw    local owner admin
 allowlist.requests reads local platform_admin platform_operator auditor owner admin operator viewer
@@ -55,6 +56,9 @@ delivery.list reads   local platform_admin platform_operator auditor owner admin
 delivery.view reads   local platform_admin platform_operator auditor owner admin operator viewer
 delivery.replay_count reads local owner admin
 delivery.replay sudo  local owner admin
+request.list reads    local platform_admin platform_operator auditor owner admin operator
+request.view reads    local platform_admin platform_operator auditor owner admin operator
+request.unknown reads local platform_admin platform_operator auditor
 service_token.issue sudo local platform_admin
 service_token.revoke sudo local platform_admin
 service_token.list reads local platform_admin platform_operator auditor
@@ -219,6 +223,18 @@ func calls() map[Operation]call {
 			in := DecideAllowlistRequest{MerchantID: id, RequestID: s.wish.ID, Answer: "too wide"}
 			return justErr(w.RejectAllowlistRequest(w.Context(), a, in))
 		},
+		OpAllowlistSimulate: func(w *world, a Actor, s site, id string) error {
+			return justErr(w.SimulateAllowlist(w.Context(), a, SimulateAllowlist{MerchantID: id, Remove: []string{s.entry.ID}}))
+		},
+		OpRequestList: func(w *world, a Actor, _ site, id string) error {
+			return justErr(w.ListRequests(w.Context(), a, RequestFilter{MerchantID: id, Environment: Test}))
+		},
+		OpRequestView: func(w *world, a Actor, _ site, id string) error {
+			return justErr(w.Request(w.Context(), a, RequestRef{MerchantID: id, RequestID: w.logged(id)}))
+		},
+		OpRequestUnknown: func(w *world, a Actor, _ site, _ string) error {
+			return justErr(w.ListUnknownRequests(w.Context(), a, UnknownRequests{}))
+		},
 		OpStaffBootstrap: func(w *world, a Actor, _ site, _ string) error {
 			return justErr(w.BootstrapStaff(w.Context(), a, BootstrapStaff{Username: "first"}))
 		},
@@ -255,6 +271,7 @@ func ofThePlatform(op Operation) bool {
 		OpMerchantCreate, OpMerchantList, OpStaffBootstrap, OpAuditVerify,
 		OpEventIngest, OpServiceTokenIssue, OpServiceTokenRevoke, OpServiceTokenList,
 		OpStaffTokenIssue, OpStaffTokenRevoke, OpStaffTokenList,
+		OpRequestUnknown,
 		OpSystemStatus, OpSystemBackup, OpKeyringStatus, OpKeyringRotate, OpKeyringRotateRoot,
 	}, op)
 }

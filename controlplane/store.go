@@ -37,6 +37,7 @@ type Tx interface {
 	SnapshotTx
 	WebhookTx
 	StaffTokenTx
+	RequestTx
 	AccountTx
 	OutboxTx
 

@@ -86,10 +86,11 @@ func notByMerchant() map[string]string {
 }
 
 func TestEveryQueryOfAMerchantsDataNamesTheMerchant(t *testing.T) {
-	table := regexp.MustCompile(`(?i)\b(from|update|join) (users|api_keys|allowlist_entries|allowlist_requests|audit_events|endpoints|endpoint_secrets|endpoint_conditions|endpoint_health|events|deliveries|attempts|replays)\b`)
+	table := regexp.MustCompile(`(?i)\b(from|update|join) (users|api_keys|allowlist_entries|allowlist_requests|audit_events|endpoints|endpoint_secrets|endpoint_conditions|endpoint_health|events|deliveries|attempts|replays|requests|request_counts|request_addresses)\b`)
 	named := regexp.MustCompile(`(?i)\bmerchant_id = \$\d+( |$)`)
 	allowed := notByMerchant()
 	maps.Copy(allowed, webhooksNotByMerchant())
+	maps.Copy(allowed, requestsNotByMerchant())
 	for name, text := range statements(t) {
 		if !table.MatchString(text) {
 			continue

@@ -79,6 +79,12 @@ func TestHotStatementsUseTheirIndexes(t *testing.T) {
 		"sqlPurgeBodies":           "attempts_with_body",
 		"sqlPurgeDeliveries":       "deliveries_event",
 		"sqlPurgeEvent":            "deliveries_event",
+		"sqlRequest":               "requests_id",
+		"sqlRequests":              "requests_merchant",
+		"sqlPurgeAccepted":         "requests_accepted",
+		"sqlRequestCounts":         "PRIMARY KEY",
+		"sqlPurgeRequestCounts":    "request_counts_at",
+		"sqlPurgeRequestAddresses": "request_addresses_hour",
 	} {
 		if texts[name] == "" {
 			t.Fatalf("there is no %s", name)
@@ -101,7 +107,7 @@ func TestHotStatementsUseTheirIndexes(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := strings.Join(plan, "; ")
-		scan := regexp.MustCompile(`SCAN (\w+)( USING INDEX attempts_with_body)?(;|$)`).FindStringSubmatch(text)
+		scan := regexp.MustCompile(`SCAN (\w+)( USING (?:COVERING )?INDEX (?:attempts_with_body|requests_accepted))?(;|$)`).FindStringSubmatch(text)
 		sorts := strings.Contains(text, "TEMP B-TREE") && !fewRows[name]
 		if !strings.Contains(text, index) || sorts || scan != nil && scan[2] == "" && scan[1] != "oldest" {
 			t.Errorf("%s: %s", name, text)

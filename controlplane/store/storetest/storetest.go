@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) controlplane.Store) {
 		{"webhooks", webhookContract()},
 		{"leases", leaseContract()},
 		{"staff tokens", staffTokenContract()},
+		{"requests", requestContract()},
 		{"transactions", transactionContract()},
 		{"concurrency", concurrencyContract()},
 	} {
