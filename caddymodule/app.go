@@ -66,7 +66,7 @@ type App struct {
 	// How merchants' users sign in to the portal.
 	Accounts *AccountRules `json:"accounts,omitempty"`
 
-	// The mail server for security notices. Default: none, and nobody is told.
+	// The mail server for notices. Default: none, and nobody is told.
 	Mail *Mail `json:"mail,omitempty"`
 
 	// Sends events to merchants' endpoints. Default: this server does not.

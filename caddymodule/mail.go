@@ -12,7 +12,7 @@ import (
 
 // Mail is the operator's mail server, for security notices to merchants' people:
 // new devices, lockouts, changed passwords and second factors, and what happens to
-// API keys.
+// API keys and webhook endpoints.
 type Mail struct {
 	// host:port of the server. 465 speaks TLS from the start; every other port must
 	// offer STARTTLS.

@@ -25,7 +25,7 @@ func newQueueCollector(app *App) *queueCollector {
 	}
 	return &queueCollector{
 		app:        app,
-		deliveries: describe("webhook_deliveries", "Deliveries on their way, by state: pending ones wait for an attempt, those in flight are held by this server.", "state"),
+		deliveries: describe("webhook_deliveries", "Deliveries by state: pending ones wait for an attempt, those in flight are being attempted, held ones wait until their endpoint is enabled and somebody replays them.", "state"),
 		oldest:     describe("webhook_oldest_pending_seconds", "Age of the oldest pending delivery; 0 if there is none. That of an endpoint that is down grows for up to 72 hours."),
 		file:       describe("database_bytes", "Size of the database."),
 		walog:      describe("database_wal_bytes", "Size of the database's write-ahead log, which is bounded unless a reader never ends."),
@@ -65,6 +65,7 @@ func (c *queueCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(c.deliveries, float64(queue.Pending), string(controlplane.DeliveryPending))
 	gauge(c.deliveries, float64(queue.Inflight), string(controlplane.DeliveryInflight))
+	gauge(c.deliveries, float64(queue.Held), string(controlplane.DeliveryHeld))
 	var age time.Duration
 	if !queue.OldestPending.IsZero() {
 		age = time.Since(queue.OldestPending)

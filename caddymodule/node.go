@@ -99,14 +99,14 @@ func (n *node) ringAt(c nodeConfig) (*ring, error) {
 }
 
 // newService puts a service on top of the data. With mail, people are told of what
-// happens to their keys. Without checkURL, no endpoint can be saved.
+// happens to their keys and endpoints. Without checkURL, no endpoint can be saved.
 func (n *node) newService(rules controlplane.Rules, withMail bool, checkURL func(string) error) (*controlplane.Service, error) {
 	parts := controlplane.Parts{
 		Store: n.db, Sealer: n.ring, Hasher: n.hasher,
 		Clock: time.Now, Random: rand.Reader, Rules: rules, Dispatcher: n.engine, CheckURL: checkURL,
 	}
 	if withMail {
-		parts.NotifyKey = outbox.NotifyKey
+		parts.NotifyKey, parts.NotifyEndpoint = outbox.NotifyKey, outbox.NotifyEndpoint
 	}
 	return controlplane.NewService(parts)
 }

@@ -46,3 +46,27 @@ type KeyNotice struct {
 	Key  APIKey
 	At   time.Time
 }
+
+// EndpointNoticeKind is what an [EndpointNotice] tells of.
+type EndpointNoticeKind string
+
+const (
+	NoticeEndpointFailing   EndpointNoticeKind = "failing"   // its breaker is open
+	NoticeEndpointRecovered EndpointNoticeKind = "recovered" // it answers again after that
+	NoticeEndpointPaused    EndpointNoticeKind = "paused"    // it asked to be left alone for a while
+	NoticeEndpointDisabled  EndpointNoticeKind = "disabled"  // by hand, by its 410, or after days
+)
+
+// EndpointNotice is something that a merchant's people should know about a webhook
+// endpoint.
+type EndpointNotice struct {
+	Kind     EndpointNoticeKind
+	Endpoint Endpoint
+	At       time.Time
+	// Since is when an outage that goes on, or is over, began.
+	Since time.Time
+	// Breaker is why an endpoint that fails is only probed.
+	Breaker BreakerReason
+	// PausedUntil is of a pause.
+	PausedUntil time.Time
+}

@@ -28,7 +28,7 @@ func (s *Service) EnableEndpoint(ctx context.Context, a Actor, in EndpointRef) (
 			return err
 		}
 		c.Recover()
-		c.PausedUntil = time.Time{}
+		c.PausedUntil, c.Told = time.Time{}, time.Time{}
 		if err := tx.SaveEndpointCondition(ctx, c); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ type DisableEndpoint struct {
 // CodeConflict if the endpoint is disabled.
 func (s *Service) DisableEndpoint(ctx context.Context, a Actor, in DisableEndpoint) (Endpoint, error) {
 	r := request{actor: a, op: OpEndpointDisable, merchantID: in.MerchantID, input: in}
-	return s.changeEndpoint(ctx, r, in.EndpointID, func(_ Tx, e *Endpoint, rec *record) error {
+	return s.changeEndpoint(ctx, r, in.EndpointID, func(tx Tx, e *Endpoint, rec *record) error {
 		if e.State == EndpointDisabled {
 			return Errorf(CodeConflict, "endpoint %s is disabled already", e.ID)
 		}
@@ -60,7 +60,7 @@ func (s *Service) DisableEndpoint(ctx context.Context, a Actor, in DisableEndpoi
 			e.DisabledReason = in.Reason
 		}
 		rec.diff = map[string]Change{"state": {From: EndpointEnabled, To: e.State}, "reason": {To: e.DisabledReason}}
-		return nil
+		return s.notifyEndpoint(ctx, tx, EndpointNotice{Kind: NoticeEndpointDisabled, Endpoint: *e, At: e.DisabledAt})
 	})
 }
 

@@ -49,6 +49,11 @@ const (
 	OpEndpointList    Operation = "endpoint.list"
 	OpEndpointView    Operation = "endpoint.view"
 
+	// What endpoints do by themselves: in the audit trail, but nobody's to ask for.
+	OpEndpointFailing   Operation = "endpoint.failing"
+	OpEndpointRecovered Operation = "endpoint.recovered"
+	OpEndpointPaused    Operation = "endpoint.paused"
+
 	OpEventIngest Operation = "event.ingest"
 
 	OpDeliveryList   Operation = "delivery.list"

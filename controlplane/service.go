@@ -26,6 +26,8 @@ type Service struct {
 	checkURL   func(string) error
 	notifyKey  func(context.Context, Tx, KeyNotice) error
 
+	notifyEndpoint func(context.Context, Tx, EndpointNotice) error
+
 	// rekeying is held while keys at rest are rotated: two rotations at once
 	// could each delete what the other has just sealed with.
 	rekeying sync.Mutex
@@ -62,6 +64,8 @@ type Parts struct {
 	// NotifyKey tells a merchant's people of a change to a key, in its transaction.
 	// Nil: nobody is told.
 	NotifyKey func(ctx context.Context, tx Tx, n KeyNotice) error
+	// NotifyEndpoint does the same for webhook endpoints.
+	NotifyEndpoint func(ctx context.Context, tx Tx, n EndpointNotice) error
 }
 
 // NewService puts the parts together.
@@ -82,9 +86,12 @@ func NewService(p Parts) (*Service, error) {
 	if p.NotifyKey == nil {
 		p.NotifyKey = func(context.Context, Tx, KeyNotice) error { return nil }
 	}
+	if p.NotifyEndpoint == nil {
+		p.NotifyEndpoint = func(context.Context, Tx, EndpointNotice) error { return nil }
+	}
 	return &Service{
 		store: p.Store, sealer: p.Sealer, hasher: p.Hasher, clock: p.Clock, random: p.Random, rules: p.Rules, check: check,
-		dispatcher: p.Dispatcher, checkURL: p.CheckURL, notifyKey: p.NotifyKey,
+		dispatcher: p.Dispatcher, checkURL: p.CheckURL, notifyKey: p.NotifyKey, notifyEndpoint: p.NotifyEndpoint,
 	}, nil
 }
 

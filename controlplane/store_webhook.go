@@ -118,7 +118,8 @@ type HealthTx interface {
 	SaveEndpointCondition(ctx context.Context, c EndpointCondition) error
 	// EndpointCondition is the zero condition for an endpoint that was never tried.
 	EndpointCondition(ctx context.Context, merchantID string, endpointRow int64) (EndpointCondition, error)
-	// UnhealthyEndpoints lists conditions with failures, or a pause after at.
+	// UnhealthyEndpoints lists conditions with failures, a pause after at, or an outage
+	// that was told of.
 	UnhealthyEndpoints(ctx context.Context, at time.Time) ([]EndpointCondition, error)
 	// AddHealth adds to the counts.
 	AddHealth(ctx context.Context, b HealthBucket) error

@@ -28,7 +28,24 @@ type EndpointCondition struct {
 	FailingEvents []string `json:"-"`
 	// PausedUntil is what its Retry-After asked for.
 	PausedUntil time.Time `json:"paused_until,omitzero"`
+	// Breaker says why only probes are sent; empty while everything is.
+	Breaker BreakerReason `json:"breaker,omitempty"`
+	// ProbeAt is before which no probe is sent; zero while the breaker is closed.
+	ProbeAt time.Time `json:"probe_at,omitzero"`
+	// Told is the FailingSince of the outage that the merchant's people were told of;
+	// zero when they know of none.
+	Told time.Time `json:"-"`
 }
+
+// BreakerReason is what opened an endpoint's breaker.
+type BreakerReason string
+
+const (
+	// BreakerInARow: five attempts in a row failed.
+	BreakerInARow BreakerReason = "in_a_row"
+	// BreakerHalf: half of the last twenty attempts failed.
+	BreakerHalf BreakerReason = "half"
+)
 
 // Failed counts a failed attempt.
 func (c *EndpointCondition) Failed(eventID string, at time.Time) {
@@ -51,6 +68,7 @@ func (c *EndpointCondition) Succeeded(at time.Time) {
 // Recover forgets the failures.
 func (c *EndpointCondition) Recover() {
 	c.FailingSince, c.Failures, c.FailingEvents = time.Time{}, 0, nil
+	c.Breaker, c.ProbeAt = "", time.Time{}
 }
 
 // Dead reports whether the endpoint is to be disabled: five days without a

@@ -58,10 +58,12 @@ type Backlog struct {
 	NextAt time.Time
 }
 
-// DeliveryQueue is how many deliveries are on their way.
+// DeliveryQueue is how many deliveries are on their way, or held.
 type DeliveryQueue struct {
 	Pending  int64
 	Inflight int64
+	// Held wait for their endpoint to be enabled, and for somebody to replay them.
+	Held int64
 	// OldestPending is when the oldest pending one was made; zero if there is none.
 	OldestPending time.Time
 }

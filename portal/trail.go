@@ -67,8 +67,8 @@ func outcomes() []controlplane.Outcome {
 	return []controlplane.Outcome{controlplane.OutcomeOK, controlplane.OutcomeDenied, controlplane.OutcomeFailed}
 }
 
-// auditedOperations are those that the trail of a merchant can hold: changes, and
-// what people do to their own account. Reads are not written down.
+// auditedOperations are those that the trail of a merchant can hold: changes, what
+// endpoints do by themselves, and what people do to their own account. Reads are not written down.
 func auditedOperations() (out []controlplane.Operation) {
 	for _, p := range controlplane.Permissions() {
 		if p.Changes {
@@ -76,6 +76,7 @@ func auditedOperations() (out []controlplane.Operation) {
 		}
 	}
 	return append(out,
+		controlplane.OpEndpointFailing, controlplane.OpEndpointRecovered, controlplane.OpEndpointPaused,
 		controlplane.OpSignIn, controlplane.OpSignOut, controlplane.OpLockout, controlplane.OpSudo, controlplane.OpPasswordChange,
 		controlplane.OpSecondFactorBegin, controlplane.OpSecondFactorEnrol, controlplane.OpSecondFactorRemove,
 		controlplane.OpRecoveryCodes, controlplane.OpSessionRevoke)

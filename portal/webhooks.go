@@ -27,7 +27,9 @@ type endpointRow struct {
 	Badge    badge
 	Href     string
 	Rate     rate
-	P50, P95 took
+	// NextProbe is before which one that fails is not tried again; zero if it is due.
+	NextProbe time.Time
+	P50, P95  took
 }
 
 // Short is the URL for where there is little room.
@@ -52,16 +54,13 @@ const (
 	standingDisabled = "disabled"
 )
 
-// failingAfter failures in a row open an endpoint's breaker.
-const failingAfter = 5
-
 func standingOf(v controlplane.EndpointView, now time.Time) string {
 	switch {
 	case v.State == controlplane.EndpointDisabled:
 		return standingDisabled
 	case v.Condition.PausedUntil.After(now):
 		return standingPaused
-	case v.Condition.Failures >= failingAfter:
+	case v.Condition.Breaker != "":
 		return standingFailing
 	}
 	return standingEnabled
@@ -74,7 +73,14 @@ func (x *exchange) endpointRow(v controlplane.EndpointView) endpointRow {
 		tone = "warn"
 	}
 	href := x.table.byName["webhooks"].path(v.Environment) + "/" + v.ID
-	return endpointRow{v, standing, badge{tone, "webhook.state." + standing}, href, rateOf(v.Day), took(v.Day.P50), took(v.Day.P95)}
+	row := endpointRow{
+		EndpointView: v, Standing: standing, Badge: badge{tone, "webhook.state." + standing}, Href: href,
+		Rate: rateOf(v.Day), P50: took(v.Day.P50), P95: took(v.Day.P95),
+	}
+	if v.Condition.ProbeAt.After(x.clock()) {
+		row.NextProbe = v.Condition.ProbeAt
+	}
+	return row
 }
 
 func (x *exchange) webhookTabs() []link {

@@ -177,8 +177,12 @@ func TestBannersSayWhyNothingArrives(t *testing.T) {
 		c.EndpointRow, c.MerchantID = e.Row, e.MerchantID
 		w.must(w.db.Update(t.Context(), func(tx controlplane.Tx) error { return tx.SaveEndpointCondition(t.Context(), c) }))
 	}
-	condition(controlplane.EndpointCondition{Failures: 5, FailingSince: w.clock.Now(), LastAttemptAt: w.clock.Now()})
-	b.wants(b.get(page), http.StatusOK, "5 attempts in a row failed, since", "2026-03-01 12:00:00 UTC", "Failing")
+	failing := controlplane.EndpointCondition{Failures: 5, Breaker: controlplane.BreakerInARow, FailingSince: w.clock.Now(), ProbeAt: w.clock.Now().Add(5 * time.Minute)}
+	condition(failing)
+	b.wants(b.get(page), http.StatusOK, "5 attempts in a row failed, since", "2026-03-01 12:00:00 UTC", "Failing", "The next try is not before", "2026-03-01 12:05:00 UTC")
+	failing.Breaker, failing.ProbeAt = controlplane.BreakerHalf, w.clock.Now()
+	condition(failing)
+	b.wants(b.get(page), http.StatusOK, "Half of the last 20 attempts failed, and none has succeeded since", "The next try is due now")
 	b.wants(b.get("/"), http.StatusOK, "A webhook endpoint is failing")
 	condition(controlplane.EndpointCondition{PausedUntil: w.clock.Now().Add(time.Hour)})
 	b.wants(b.get(page), http.StatusOK, "asked us to wait (Retry-After)", "2026-03-01 13:00:00 UTC", "Paused")

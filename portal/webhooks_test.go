@@ -262,8 +262,8 @@ func TestStandingOfAnEndpoint(t *testing.T) {
 	}{
 		"new":                         {controlplane.EndpointEnabled, controlplane.EndpointCondition{}, standingEnabled},
 		"four failures":               {controlplane.EndpointEnabled, controlplane.EndpointCondition{Failures: 4}, standingEnabled},
-		"five failures":               {controlplane.EndpointEnabled, controlplane.EndpointCondition{Failures: 5}, standingFailing},
-		"asked to wait":               {controlplane.EndpointEnabled, controlplane.EndpointCondition{Failures: 5, PausedUntil: now.Add(1)}, standingPaused},
+		"only probed":                 {controlplane.EndpointEnabled, controlplane.EndpointCondition{Failures: 1, Breaker: controlplane.BreakerHalf}, standingFailing},
+		"asked to wait":               {controlplane.EndpointEnabled, controlplane.EndpointCondition{Breaker: controlplane.BreakerInARow, PausedUntil: now.Add(1)}, standingPaused},
 		"asked to wait until now":     {controlplane.EndpointEnabled, controlplane.EndpointCondition{PausedUntil: now}, standingEnabled},
 		"disabled, whatever else was": {controlplane.EndpointDisabled, controlplane.EndpointCondition{Failures: 5, PausedUntil: now.Add(1)}, standingDisabled},
 	} {

@@ -3,6 +3,8 @@ package delivery
 import (
 	"math/bits"
 	"time"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
 const (
@@ -23,7 +25,8 @@ const (
 // breaker keeps a backlog from being burnt on an endpoint that does not answer.
 // While it is open, only the oldest delivery is attempted, as a probe.
 type breaker struct {
-	open    bool
+	// why it is open; empty while it is closed.
+	why     controlplane.BreakerReason
 	probes  int
 	probeAt time.Time
 
@@ -31,9 +34,11 @@ type breaker struct {
 	recent uint32 // the last results, a bit for each: 1 is a failure
 }
 
+func (b *breaker) open() bool { return b.why != "" }
+
 // succeeded closes the breaker; it reports whether it was open.
 func (b *breaker) succeeded() (closed bool) {
-	closed = b.open
+	closed = b.open()
 	b.row, b.recent = 0, b.recent<<1
 	if closed {
 		*b = breaker{}
@@ -45,11 +50,15 @@ func (b *breaker) succeeded() (closed bool) {
 func (b *breaker) failed() (opened bool) {
 	b.row++
 	b.recent = (b.recent<<1 | 1) & (1<<window - 1)
-	if b.open || b.row < openAfter && bits.OnesCount32(b.recent) < openShare {
+	switch {
+	case b.open():
 		return false
+	case b.row >= openAfter:
+		b.why = controlplane.BreakerInARow
+	case bits.OnesCount32(b.recent) >= openShare:
+		b.why = controlplane.BreakerHalf
 	}
-	b.open = true
-	return true
+	return b.open()
 }
 
 // delay is how long the next probe waits.

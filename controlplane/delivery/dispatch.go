@@ -101,7 +101,7 @@ func (e *Engine) forget(c controlplane.Claim) {
 // enqueue takes a claim whose room is accounted for. One that cannot be sent soon
 // goes back to the store.
 func (e *Engine) enqueue(ep *endpoint, c controlplane.Claim) {
-	probe := ep.breaker.open && ep.busy() == 0 && len(ep.queue[live])+len(ep.queue[bulk]) == 0
+	probe := ep.breaker.open() && ep.busy() == 0 && len(ep.queue[live])+len(ep.queue[bulk]) == 0
 	if !e.running || c.Lane != controlplane.LaneTest && ep.stopped(e.now()) && (!probe || ep.condemned || ep.paused(e.now())) {
 		e.giveBack(c)
 		return
@@ -200,7 +200,7 @@ func (e *Engine) popOf(r *rotation) *endpoint {
 
 // begin starts an attempt.
 func (e *Engine) begin(ep *endpoint, c controlplane.Claim) {
-	a := &attempt{ep: ep, claim: c, slow: ep.slow(), probe: ep.breaker.open && int(c.Lane) != test}
+	a := &attempt{ep: ep, claim: c, slow: ep.slow(), probe: ep.breaker.open() && int(c.Lane) != test}
 	if a.slow {
 		e.slowBusy++
 	} else {

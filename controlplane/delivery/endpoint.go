@@ -58,13 +58,16 @@ type endpoint struct {
 	// known is what was read of it last.
 	known  controlplane.Endpoint
 	usedAt time.Time
+	// closedAt is when its breaker last closed, pauseTold when its merchant was last
+	// told of a pause.
+	closedAt, pauseTold time.Time
 }
 
 // remember takes over what the store knows from before.
 func (ep *endpoint) remember(c controlplane.EndpointCondition, now time.Time) {
-	ep.condition, ep.loaded = c, true
-	if c.Failures >= openAfter && !ep.breaker.open {
-		ep.breaker = breaker{open: true, probeAt: now}
+	ep.condition, ep.loaded, ep.closedAt = c, true, now
+	if c.Breaker != "" {
+		ep.breaker = breaker{why: c.Breaker, probeAt: now}
 	}
 }
 
@@ -79,7 +82,7 @@ func (ep *endpoint) busy() int { return ep.inflight[live] + ep.inflight[bulk] }
 
 // stopped reports whether nothing but tests and probes may be sent.
 func (ep *endpoint) stopped(now time.Time) bool {
-	return ep.breaker.open || ep.condemned || ep.paused(now)
+	return ep.breaker.open() || ep.condemned || ep.paused(now)
 }
 
 func (ep *endpoint) paused(now time.Time) bool { return now.Before(ep.condition.PausedUntil) }
@@ -90,7 +93,7 @@ func (ep *endpoint) lane() (lane int, ok bool) {
 	if len(ep.queue[test]) > 0 && ep.inflight[test] == 0 {
 		return test, true
 	}
-	if ep.busy() >= ep.limit || ep.breaker.open && ep.busy() > 0 {
+	if ep.busy() >= ep.limit || ep.breaker.open() && ep.busy() > 0 {
 		return 0, false
 	}
 	bulkMay := len(ep.queue[bulk]) > 0 && ep.inflight[bulk] < max(1, ep.limit/bulkShare)
@@ -127,5 +130,5 @@ func (ep *endpoint) idle(now time.Time) bool {
 		}
 	}
 	return ep.reserved == 0 && !ep.loading && !ep.stale && !ep.condemned && !ep.turning && ep.condition.Failures == 0 &&
-		!ep.stopped(now) && now.Sub(ep.usedAt) > forgetAfter
+		!ep.stopped(now) && ep.condition.Told.IsZero() && now.Sub(ep.pauseTold) > pauseAgain && now.Sub(ep.usedAt) > forgetAfter
 }

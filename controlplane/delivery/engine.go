@@ -59,6 +59,7 @@ func (l Limits) withPresets() Limits {
 type Operations interface {
 	DisableEndpoint(ctx context.Context, a controlplane.Actor, in controlplane.DisableEndpoint) (controlplane.Endpoint, error)
 	StepReplays(ctx context.Context) (more bool, err error)
+	NoteEndpoint(ctx context.Context, n controlplane.EndpointNotice) error
 }
 
 // Settings are what a configuration lends to an engine. They can be replaced while
@@ -66,9 +67,7 @@ type Operations interface {
 type Settings struct {
 	Sender     Sender
 	Operations Operations
-	// Notifier may be nil.
-	Notifier Notifier
-	Log      *zap.Logger
+	Log        *zap.Logger
 }
 
 // Engine delivers. There is one for each database of one process, however many
@@ -97,6 +96,7 @@ type Engine struct {
 	release []controlplane.Claim
 	health  healthCounts
 	dirty   map[int64]*endpoint // conditions to write
+	changed map[int64]*endpoint // breakers that opened or closed, and who should be told
 	chores  chores
 
 	lookNow   chan struct{} // wakes the loader
@@ -120,7 +120,7 @@ func New(c Config) (*Engine, error) {
 	}
 	return &Engine{
 		store: c.Store, sealer: c.Sealer, clock: c.Clock, random: c.Random, limits: c.Limits.withPresets(),
-		endpoints: map[int64]*endpoint{}, fast: newRotation(), slow: newRotation(), health: healthCounts{}, dirty: map[int64]*endpoint{}, chores: newChores(),
+		endpoints: map[int64]*endpoint{}, fast: newRotation(), slow: newRotation(), health: healthCounts{}, dirty: map[int64]*endpoint{}, changed: map[int64]*endpoint{}, chores: newChores(),
 		lookNow: make(chan struct{}, 1), recordNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1),
 	}, nil
 }
@@ -169,7 +169,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
 	for _, c := range unhealthy {
-		e.endpoint(c.EndpointRow, c.MerchantID).remember(c, e.now())
+		ep := e.endpoint(c.EndpointRow, c.MerchantID)
+		ep.remember(c, e.now())
+		e.changed[ep.row] = ep
 	}
 	for _, b := range backlogs {
 		e.wake(b.EndpointRow, b.MerchantID, b.Lane, b.NextAt)

@@ -54,7 +54,8 @@ func (e *Engine) succeeded(ep *endpoint, a controlplane.Attempt) {
 	if ep.breaker.succeeded() {
 		// What waited is let go slowly: one at a time, and one more with each success.
 		ep.limit = 1
-		e.notice(ep, NoticeRecovered)
+		ep.closedAt = e.now()
+		e.changed[ep.row] = ep
 	}
 	ep.condition.Succeeded(e.now())
 	e.touch(ep)
@@ -64,19 +65,19 @@ func (e *Engine) failed(a *attempt, o *controlplane.AttemptOutcome, target contr
 	ep, now := a.ep, e.now()
 	ep.limit = max(1, ep.limit/2)
 	ep.condition.Failed(a.claim.EventID, now)
-	e.touch(ep)
+	defer e.touch(ep)
 	if d := pause(o.Attempt, now); d > 0 {
 		e.pauseEndpoint(ep, now.Add(d))
 		return // it lives: that is no outage
 	}
-	if a.probe && ep.breaker.open {
+	if a.probe && ep.breaker.open() {
 		ep.breaker.probes++
 		ep.breaker.probeAt = now.Add(spread(ep.breaker.delay(), e.random))
 	}
 	if ep.breaker.failed() {
 		ep.breaker.probeAt = now.Add(spread(ep.breaker.delay(), e.random))
 		e.empty(ep)
-		e.notice(ep, NoticeFailing)
+		e.changed[ep.row] = ep
 	}
 	switch {
 	case o.Attempt.Status == http.StatusGone:
@@ -91,11 +92,8 @@ func (e *Engine) pauseEndpoint(ep *endpoint, until time.Time) {
 	if !until.After(ep.condition.PausedUntil) {
 		return
 	}
-	was := ep.paused(e.now())
 	ep.condition.PausedUntil = until
-	if !was {
-		e.notice(ep, NoticePaused)
-	}
+	e.notePause(ep)
 	ep.limit = 1
 	e.empty(ep)
 }

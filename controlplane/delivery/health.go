@@ -28,7 +28,10 @@ func (e *Engine) count(ep *endpoint, a controlplane.Attempt) {
 }
 
 // touch marks a condition to be written. The lock is held.
-func (e *Engine) touch(ep *endpoint) { e.dirty[ep.row] = ep }
+func (e *Engine) touch(ep *endpoint) {
+	ep.condition.Breaker, ep.condition.ProbeAt = ep.breaker.why, ep.breaker.probeAt
+	e.dirty[ep.row] = ep
+}
 
 func (e *Engine) rollUpDue() bool {
 	e.mu.Lock()

@@ -32,7 +32,7 @@ type chores struct {
 	// settle are endpoints that may have been disabled or deleted.
 	settle  map[int64]bool
 	disable []disabling
-	notices []Notice
+	notices []controlplane.EndpointNotice
 	replays bool
 }
 
@@ -47,6 +47,8 @@ func newChores() chores { return chores{settle: map[int64]bool{}, replays: true}
 func (e *Engine) keep(ctx context.Context) {
 	purge := time.NewTicker(purgeEvery)
 	defer purge.Stop()
+	news := time.NewTicker(newsEvery)
+	defer news.Stop()
 	poke(e.choreNow)
 	for {
 		select {
@@ -55,6 +57,8 @@ func (e *Engine) keep(ctx context.Context) {
 		case <-purge.C:
 			e.purge(ctx)
 			e.forgetIdle()
+		case <-news.C:
+			e.note(ctx, e.news())
 		case <-ctx.Done():
 			return
 		}
@@ -85,8 +89,7 @@ func (e *Engine) work(ctx context.Context) {
 			e.again(ctx, "carry a bulk replay on", err, func() { e.chores.replays = true })
 		}
 	}
-	e.notify(ctx, todo.notices)
-	if failed {
+	if e.note(ctx, todo.notices) || failed {
 		sleep(ctx, chorePatience)
 	}
 }
@@ -104,7 +107,7 @@ func (e *Engine) again(ctx context.Context, what string, err error, put func()) 
 
 // carryOut disables an endpoint. If it cannot, the next failed attempt asks again.
 func (e *Engine) carryOut(ctx context.Context, in disabling) {
-	disabled, err := e.settings.Load().Operations.DisableEndpoint(ctx, controlplane.DeliveryActor(), in.DisableEndpoint)
+	_, err := e.settings.Load().Operations.DisableEndpoint(ctx, controlplane.DeliveryActor(), in.DisableEndpoint)
 	// Whatever became of it, the endpoint has to be looked at anew.
 	e.Wake(in.row, in.MerchantID)
 	switch controlplane.CodeOf(err) {
@@ -113,9 +116,7 @@ func (e *Engine) carryOut(ctx context.Context, in disabling) {
 	}
 	if err != nil {
 		e.log().Error("disable an endpoint", zap.String("endpoint", in.EndpointID), zap.Error(err))
-		return
 	}
-	e.notify(ctx, []Notice{{Kind: NoticeDisabled, Endpoint: disabled, At: disabled.DisabledAt}})
 }
 
 // settle holds or cancels what waits for an endpoint that was stopped.
@@ -128,18 +129,6 @@ func (e *Engine) settle(ctx context.Context, row int64) error {
 		})
 		if err != nil || n == 0 {
 			return err
-		}
-	}
-}
-
-func (e *Engine) notify(ctx context.Context, notices []Notice) {
-	n := e.settings.Load().Notifier
-	if n == nil {
-		return
-	}
-	for _, notice := range notices {
-		if err := n.Notify(ctx, notice); err != nil {
-			e.log().Error("pass a notice on", zap.String("kind", string(notice.Kind)), zap.Error(err))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/delivery"
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
+	"github.com/unknownpay/merchant-gateway/controlplane/outbox"
 	"github.com/unknownpay/merchant-gateway/controlplane/store"
 )
 
@@ -102,16 +104,29 @@ func status(code int, header ...controlplane.Header) func(delivery.Request) deli
 	}
 }
 
+// notices are what the service told the merchant's people.
 type notices struct {
 	mu  sync.Mutex
-	all []delivery.Notice
+	all []controlplane.EndpointNotice
+	// failures is how many are refused before one is taken.
+	failures int
 }
 
-func (n *notices) Notify(_ context.Context, notice delivery.Notice) error {
+func (n *notices) notify(ctx context.Context, tx controlplane.Tx, notice controlplane.EndpointNotice) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.failures > 0 {
+		n.failures--
+		return errors.New("no notice now")
+	}
 	n.all = append(n.all, notice)
-	return nil
+	return outbox.NotifyEndpoint(ctx, tx, notice)
+}
+
+func (n *notices) fail(times int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.failures = times
 }
 
 func (n *notices) kinds() string {
@@ -142,15 +157,22 @@ func openPlant(tb testing.TB, dir string, limits delivery.Limits) *plant {
 	p.store, err = store.OpenSQLite(ctx, store.SQLiteConfig{Path: filepath.Join(dir, "control.db")})
 	p.must(err)
 	p.ring = openRing(p, filepath.Join(dir, "root.key"))
+	p.assemble(limits)
+	return p
+}
+
+// assemble puts an engine and a service on top of the data, as a restart does.
+func (p *plant) assemble(limits delivery.Limits) {
+	p.Helper()
+	var err error
 	p.engine, err = delivery.New(delivery.Config{Store: p.store, Sealer: p.ring, Clock: time.Now, Random: rand.Reader, Limits: limits})
 	p.must(err)
 	p.Service, err = controlplane.NewService(controlplane.Parts{
 		Store: p.store, Sealer: p.ring, Hasher: noHasher{}, Clock: time.Now, Random: rand.Reader,
-		Dispatcher: p.engine, CheckURL: func(string) error { return nil },
+		Dispatcher: p.engine, CheckURL: func(string) error { return nil }, NotifyEndpoint: p.notices.notify,
 	})
 	p.must(err)
-	p.must(p.engine.Configure(delivery.Settings{Sender: p.receiver, Operations: p.Service, Notifier: p.notices, Log: p.log}))
-	return p
+	p.must(p.engine.Configure(delivery.Settings{Sender: p.receiver, Operations: p.Service, Log: p.log}))
 }
 
 func openRing(p *plant, path string) *keyring.Ring {

@@ -93,7 +93,7 @@ func (e *Engine) laneTime(ep *endpoint, lane int) time.Time {
 	if ep.condemned {
 		return time.Time{}
 	}
-	if ep.breaker.open {
+	if ep.breaker.open() {
 		if ep.busy() > 0 || len(ep.queue[live])+len(ep.queue[bulk]) > 0 {
 			return time.Time{} // one probe at a time
 		}
@@ -248,11 +248,11 @@ func (e *Engine) queries(ep *endpoint, now time.Time, budget int) (all []control
 			continue
 		}
 		q := controlplane.ClaimQuery{EndpointRow: ep.row, Lane: controlplane.Lane(lane), Due: now, Limit: min(budget, e.room(lane)-len(ep.queue[lane]))}
-		if lane != test && ep.breaker.open {
+		if lane != test && ep.breaker.open() {
 			q.Due, q.Limit = time.Time{}, 1
 		}
 		all = append(all, q)
-		if budget -= q.Limit; lane != test && ep.breaker.open {
+		if budget -= q.Limit; lane != test && ep.breaker.open() {
 			break // one probe
 		}
 	}

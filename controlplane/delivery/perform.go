@@ -84,13 +84,18 @@ func (e *Engine) learn(ep *endpoint, now controlplane.Endpoint, condition contro
 	if load && !ep.loaded {
 		ep.condition, ep.loaded = condition, true
 	}
-	if ep.known.Row != 0 && now.EnabledAt.After(ep.known.EnabledAt) {
+	since := ep.known.EnabledAt
+	if ep.known.Row == 0 {
+		since = ep.condition.LastAttemptAt // before a restart
+	}
+	if ep.loaded && !since.IsZero() && now.EnabledAt.After(since) {
 		ep.condition.Recover()
-		ep.condition.PausedUntil = time.Time{}
+		ep.condition.PausedUntil, ep.condition.Told, ep.pauseTold = time.Time{}, time.Time{}, time.Time{}
 		ep.breaker, ep.limit = breaker{}, e.limits.PerEndpoint
 		e.touch(ep)
-	} else if ep.known.Row != 0 && now.UpdatedAt.After(ep.known.UpdatedAt) && ep.breaker.open {
+	} else if ep.known.Row != 0 && now.UpdatedAt.After(ep.known.UpdatedAt) && ep.breaker.open() {
 		ep.breaker.probeAt = e.now() // perhaps it was mended by that
+		e.touch(ep)
 	}
 	ep.known = now
 }

@@ -161,7 +161,7 @@ func TestRetryAfterPausesTheWholeEndpoint(t *testing.T) {
 				p.start()
 				p.ingest(e.MerchantID, 1)
 				synctest.Wait()
-				if n := p.notices.all[0]; n.Kind != delivery.NoticePaused || n.PausedUntil.Sub(n.At).Round(time.Second) != c.pause || n.Endpoint.URL != e.URL {
+				if n := p.notices.all[0]; n.Kind != controlplane.NoticeEndpointPaused || n.PausedUntil.Sub(n.At).Round(time.Second) != c.pause || n.Endpoint.URL != e.URL {
 					p.Errorf("%+v", n)
 				}
 				p.receiver.forget()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
 // Between two turns of an endpoint that always has something to send, every other
@@ -73,13 +75,13 @@ func TestBreakerOpensAfterFiveInARowOrHalfOfTwenty(t *testing.T) {
 	for range openAfter {
 		b.failed()
 	}
-	if b.failed() || !b.succeeded() || b.open || b.succeeded() {
+	if b.failed() || !b.succeeded() || b.open() || b.succeeded() {
 		t.Errorf("%+v", b)
 	}
 }
 
 func TestProbesComeEverMoreSeldom(t *testing.T) {
-	b := breaker{open: true}
+	b := breaker{why: controlplane.BreakerInARow}
 	last := time.Duration(0)
 	for b.probes = range 200 {
 		d := b.delay()

@@ -22,7 +22,7 @@ func (e *Engine) Stats() Stats {
 	s := Stats{Claims: e.claims, Bytes: e.bytes, Fast: e.fastBusy, Slow: e.slowBusy, Endpoints: len(e.endpoints)}
 	now := e.now()
 	for _, ep := range e.endpoints {
-		if ep.breaker.open {
+		if ep.breaker.open() {
 			s.Open++
 		}
 		if ep.paused(now) {

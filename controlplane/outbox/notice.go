@@ -29,18 +29,40 @@ func NotifyKey(ctx context.Context, tx controlplane.Tx, n controlplane.KeyNotice
 	if !known {
 		return fmt.Errorf("outbox: no text for the notice %q", n.Kind)
 	}
-	users, err := tx.Users(ctx, controlplane.UserFilter{MerchantID: n.Key.MerchantID, Page: controlplane.Page{Limit: 1000}})
+	facts := []string{n.Key.ID, moment(n.At), moment(n.Key.RetireAt)}
+	of := fmt.Sprintf("%s:%d", n.Key.ID, n.Key.RetireAt.UnixMicro())
+	return tellKeepers(ctx, tx, n.Key.MerchantID, string(n.Kind), of, text, n.At, facts)
+}
+
+// NotifyEndpoint tells them what became of a webhook endpoint. It fits
+// [controlplane.Parts.NotifyEndpoint].
+func NotifyEndpoint(ctx context.Context, tx controlplane.Tx, n controlplane.EndpointNotice) error {
+	text, known := endpointTexts()[n.Kind]
+	reason := reasonTexts()[n.Endpoint.DisabledReason]
+	if !known || n.Kind == controlplane.NoticeEndpointDisabled && reason.en[1] == "" {
+		return fmt.Errorf("outbox: no text for the notice %q", n.Kind)
+	}
+	text.en[1], text.th[1] = text.en[1]+reason.en[1], text.th[1]+reason.th[1]
+	facts := []string{n.Endpoint.ID, string(n.Endpoint.Environment), moment(n.At), moment(n.Since), moment(n.PausedUntil)}
+	of := n.At
+	if !n.Since.IsZero() {
+		of = n.Since // whichever node tells of it
+	}
+	return tellKeepers(ctx, tx, n.Endpoint.MerchantID, "endpoint_"+string(n.Kind), fmt.Sprintf("%s:%d", n.Endpoint.ID, of.UnixMicro()), text, n.At, facts)
+}
+
+// tellKeepers tells the owners and admins of a merchant: each once of what of names.
+func tellKeepers(ctx context.Context, tx controlplane.Tx, merchantID, kind, of string, t text, at time.Time, facts []string) error {
+	users, err := tx.Users(ctx, controlplane.UserFilter{MerchantID: merchantID, Page: controlplane.Page{Limit: 1000}})
 	if err != nil {
 		return err
 	}
-	facts := []string{n.Key.ID, moment(n.At), moment(n.Key.RetireAt)}
 	var errs []error
 	for _, u := range users {
 		if u.Disabled || u.Role != controlplane.RoleOwner && u.Role != controlplane.RoleAdmin {
 			continue
 		}
-		id := fmt.Sprintf("%s:%s:%s:%d", n.Kind, u.ID, n.Key.ID, n.Key.RetireAt.UnixMicro())
-		errs = append(errs, add(ctx, tx, id, u.Email, text, n.At, facts))
+		errs = append(errs, add(ctx, tx, kind+":"+u.ID+":"+of, u.Email, t, at, facts))
 	}
 	return errors.Join(errs...)
 }
@@ -86,7 +108,7 @@ func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") 
 // one of the two.
 type text struct{ en, th [2]string }
 
-// body fills {0}, {1}, {2} in.
+// body fills {0}, {1} and so on in.
 func (t text) body(facts []string) string {
 	var pairs []string
 	for i, f := range facts {

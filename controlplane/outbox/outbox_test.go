@@ -138,6 +138,44 @@ func TestEveryNoticeHasWordsInBothLanguages(t *testing.T) {
 	}
 }
 
+func TestEndpointsThatChangeAreToldOfOnce(t *testing.T) {
+	w := newWorld(t)
+	e := controlplane.Endpoint{ID: "ep_1", MerchantID: w.merchant.ID, Environment: controlplane.Live, URL: "https://evil.example.com/"}
+	until, since := w.now.Add(90*time.Minute), w.now.Add(-time.Hour)
+	for name, c := range map[string]struct {
+		n    controlplane.EndpointNotice
+		want string
+	}{
+		"failing":   {controlplane.EndpointNotice{Kind: controlplane.NoticeEndpointFailing, Since: since}, "2026-11-23 08:00 UTC"},
+		"recovered": {controlplane.EndpointNotice{Kind: controlplane.NoticeEndpointRecovered, Since: since}, "2026-11-23 08:00 UTC"},
+		"paused":    {controlplane.EndpointNotice{Kind: controlplane.NoticeEndpointPaused, PausedUntil: until}, "2026-11-23 10:30 UTC"},
+		"by hand":   {controlplane.EndpointNotice{Kind: controlplane.NoticeEndpointDisabled}, "If this was not you"},
+		"gone":      {controlplane.EndpointNotice{Kind: controlplane.NoticeEndpointDisabled}, "410"},
+		"dead":      {controlplane.EndpointNotice{Kind: controlplane.NoticeEndpointDisabled}, "for five days"},
+	} {
+		w.now = w.now.Add(time.Second)
+		before := len(w.due())
+		c.n.At, c.n.Endpoint = w.now, e
+		reasons := map[string]controlplane.DisabledReason{"by hand": controlplane.DisabledByHand, "gone": controlplane.DisabledGone, "dead": controlplane.DisabledFailing}
+		c.n.Endpoint.DisabledReason = reasons[name]
+		for range 2 {
+			w.check(w.db.Update(t.Context(), func(tx controlplane.Tx) error { return outbox.NotifyEndpoint(t.Context(), tx, c.n) }))
+		}
+		mail := w.due()[before:]
+		if len(mail) != 2 {
+			t.Fatalf("%s: %d messages, want one for the owner and one for the admin", name, len(mail))
+		}
+		if m := mail[0]; !strings.Contains(m.Body, c.want) || strings.Contains(m.Body, "{") || strings.Count(m.Body, "ep_1 (live)") != 2 || strings.Contains(m.Body, "http") || !strings.ContainsFunc(m.Body, isThai) {
+			t.Errorf("%s: %s\n%s", name, m.Subject, m.Body)
+		}
+	}
+	for _, n := range []controlplane.EndpointNotice{{Kind: "x", Endpoint: e}, {Kind: controlplane.NoticeEndpointDisabled, Endpoint: e}} {
+		if err := w.db.Update(t.Context(), func(tx controlplane.Tx) error { return outbox.NotifyEndpoint(t.Context(), tx, n) }); err == nil {
+			t.Error("a notice without words was taken")
+		}
+	}
+}
+
 func isThai(r rune) bool { return r >= 0x0e00 && r <= 0x0e7f }
 
 func TestAKeyInUseIsRemindedOfOnceBeforeItStops(t *testing.T) {

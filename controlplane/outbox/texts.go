@@ -50,3 +50,35 @@ func keyTexts() map[controlplane.KeyNoticeKind]text {
 			[2]string{"คีย์ API ที่ใช้อยู่กำลังจะหมดอายุ", "คีย์ API {0} ยังถูกใช้งานอยู่และจะหยุดทำงานเมื่อ {2} หลังจากนั้นคำขอที่ลงนามด้วยคีย์นี้จะถูกปฏิเสธ โปรดย้ายเซิร์ฟเวอร์ของคุณไปใช้คีย์ใหม่"}},
 	}
 }
+
+// endpointTexts: {0} endpoint id, {1} environment, {2} time, {3} since when it fails,
+// {4} until when it is paused.
+func endpointTexts() map[controlplane.EndpointNoticeKind]text {
+	return map[controlplane.EndpointNoticeKind]text{
+		controlplane.NoticeEndpointFailing: {
+			[2]string{"Webhook endpoint failing", "Your webhook endpoint {0} ({1}) has failed since {3}. Its oldest event is tried again and again; the others wait, and nothing is lost. The portal shows what your server answered."},
+			[2]string{"ปลายทางเว็บฮุกล้มเหลว", "ปลายทางเว็บฮุก {0} ({1}) ของคุณล้มเหลวตั้งแต่ {3} เราพยายามส่งเหตุการณ์ที่เก่าที่สุดซ้ำเรื่อย ๆ ส่วนเหตุการณ์อื่นรออยู่และไม่มีอะไรสูญหาย พอร์ทัลแสดงคำตอบของเซิร์ฟเวอร์ของคุณ"}},
+		controlplane.NoticeEndpointRecovered: {
+			[2]string{"Webhook endpoint works again", "Your webhook endpoint {0} ({1}), which failed since {3}, has answered again for half an hour. What waited is being delivered."},
+			[2]string{"ปลายทางเว็บฮุกกลับมาใช้ได้", "ปลายทางเว็บฮุก {0} ({1}) ของคุณซึ่งล้มเหลวตั้งแต่ {3} กลับมาตอบได้ครึ่งชั่วโมงแล้ว กำลังส่งเหตุการณ์ที่รออยู่"}},
+		controlplane.NoticeEndpointPaused: {
+			[2]string{"Webhook endpoint paused", "Your webhook endpoint {0} ({1}) asked us with Retry-After to send nothing until {4} ({2}). Events wait until then, and nothing is lost. Further pauses within a day are not told by mail."},
+			[2]string{"ปลายทางเว็บฮุกหยุดชั่วคราว", "ปลายทางเว็บฮุก {0} ({1}) ของคุณขอด้วย Retry-After ให้เราไม่ส่งอะไรจนถึง {4} ({2}) เหตุการณ์จะรอจนถึงเวลานั้นและไม่มีอะไรสูญหาย การหยุดครั้งต่อไปภายในหนึ่งวันจะไม่แจ้งทางอีเมล"}},
+		controlplane.NoticeEndpointDisabled: {
+			[2]string{"Webhook endpoint disabled", "Your webhook endpoint {0} ({1}) was disabled ({2}). Events are held, not dropped: enable it in the portal, then replay them. "},
+			[2]string{"ปิดใช้งานปลายทางเว็บฮุกแล้ว", "ปลายทางเว็บฮุก {0} ({1}) ของคุณถูกปิดใช้งาน ({2}) เหตุการณ์ถูกพักไว้ ไม่ได้ถูกทิ้ง โปรดเปิดใช้งานในพอร์ทัลแล้วส่งซ้ำ "}},
+	}
+}
+
+// reasonTexts say why an endpoint was disabled, after the sentences of the notice.
+func reasonTexts() map[controlplane.DisabledReason]text {
+	return map[controlplane.DisabledReason]text{
+		"": {},
+		controlplane.DisabledByHand: {
+			[2]string{1: "Somebody did so by hand." + notYouEN}, [2]string{1: "มีผู้ปิดใช้งานด้วยตนเอง" + notYouTH}},
+		controlplane.DisabledGone: {
+			[2]string{1: "Your server answered 410 (gone)."}, [2]string{1: "เซิร์ฟเวอร์ของคุณตอบ 410 (gone)"}},
+		controlplane.DisabledFailing: {
+			[2]string{1: "Nothing had succeeded for five days."}, [2]string{1: "ไม่มีการส่งใดสำเร็จเป็นเวลาห้าวัน"}},
+	}
+}

@@ -11,6 +11,7 @@ import (
 const (
 	sqlCountPending   = `SELECT COUNT(*), COALESCE(MIN(row_id), 0) FROM deliveries WHERE state = 'pending'`
 	sqlCountInflight  = `SELECT COUNT(*), COALESCE(MIN(row_id), 0) FROM deliveries WHERE state = 'inflight'`
+	sqlCountAllHeld   = `SELECT COUNT(*) FROM deliveries WHERE state = 'held'`
 	sqlDeliveryMadeAt = `SELECT created_at FROM deliveries WHERE row_id = $1`
 )
 
@@ -26,6 +27,9 @@ func (t *tx) DeliveryQueue(ctx context.Context) (out controlplane.DeliveryQueue,
 	}
 	pending, err := one(ctx, t, "pending deliveries", scanQueued, sqlCountPending)
 	if err != nil {
+		return out, err
+	}
+	if out.Held, err = one(ctx, t, "held deliveries", scanValue[int64], sqlCountAllHeld); err != nil {
 		return out, err
 	}
 	out.Inflight, out.Pending = inflight.count, pending.count

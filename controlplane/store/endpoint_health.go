@@ -10,15 +10,16 @@ import (
 
 const (
 	sqlSaveCondition = `INSERT INTO endpoint_conditions (endpoint_row, merchant_id, last_success_at, last_attempt_at, failing_since, failures,
-			failing_events, paused_until)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			failing_events, paused_until, breaker, probe_at, told)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		ON CONFLICT (endpoint_row) DO UPDATE SET last_success_at = excluded.last_success_at, last_attempt_at = excluded.last_attempt_at,
 			failing_since = excluded.failing_since, failures = excluded.failures, failing_events = excluded.failing_events,
-			paused_until = excluded.paused_until`
-	sqlCondition = `SELECT endpoint_row, merchant_id, last_success_at, last_attempt_at, failing_since, failures, failing_events, paused_until
+			paused_until = excluded.paused_until, breaker = excluded.breaker, probe_at = excluded.probe_at,
+			told = excluded.told`
+	sqlCondition = `SELECT endpoint_row, merchant_id, last_success_at, last_attempt_at, failing_since, failures, failing_events, paused_until, breaker, probe_at, told
 		FROM endpoint_conditions WHERE merchant_id = $1 AND endpoint_row = $2`
-	sqlUnhealthy = `SELECT endpoint_row, merchant_id, last_success_at, last_attempt_at, failing_since, failures, failing_events, paused_until
-		FROM endpoint_conditions WHERE failures > 0 OR paused_until > $1 ORDER BY endpoint_row`
+	sqlUnhealthy = `SELECT endpoint_row, merchant_id, last_success_at, last_attempt_at, failing_since, failures, failing_events, paused_until, breaker, probe_at, told
+		FROM endpoint_conditions WHERE failures > 0 OR paused_until > $1 OR told > 0 ORDER BY endpoint_row`
 	sqlAddHealth = `INSERT INTO endpoint_health (endpoint_row, hour, bucket, count) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (endpoint_row, hour, bucket) DO UPDATE SET count = endpoint_health.count + excluded.count`
 	sqlHealth = `SELECT h.endpoint_row, h.hour, h.bucket, h.count FROM endpoints e JOIN endpoint_health h ON h.endpoint_row = e.row_id
@@ -27,7 +28,7 @@ const (
 
 func (t *tx) SaveEndpointCondition(ctx context.Context, c controlplane.EndpointCondition) error {
 	return t.insert(ctx, "endpoint condition", sqlSaveCondition, c.EndpointRow, c.MerchantID, micros(c.LastSuccessAt), micros(c.LastAttemptAt),
-		micros(c.FailingSince), c.Failures, words(c.FailingEvents), micros(c.PausedUntil))
+		micros(c.FailingSince), c.Failures, words(c.FailingEvents), micros(c.PausedUntil), c.Breaker, micros(c.ProbeAt), micros(c.Told))
 }
 
 func (t *tx) EndpointCondition(ctx context.Context, merchantID string, endpointRow int64) (controlplane.EndpointCondition, error) {
@@ -44,7 +45,8 @@ func (t *tx) UnhealthyEndpoints(ctx context.Context, at time.Time) ([]controlpla
 
 func scanCondition(r scanner, c *controlplane.EndpointCondition) error {
 	return r.Scan(&c.EndpointRow, &c.MerchantID, timeColumn{&c.LastSuccessAt}, timeColumn{&c.LastAttemptAt}, timeColumn{&c.FailingSince},
-		&c.Failures, wordsColumn[string]{&c.FailingEvents}, timeColumn{&c.PausedUntil})
+		&c.Failures, wordsColumn[string]{&c.FailingEvents}, timeColumn{&c.PausedUntil},
+		&c.Breaker, timeColumn{&c.ProbeAt}, timeColumn{&c.Told})
 }
 
 func (t *tx) AddHealth(ctx context.Context, b controlplane.HealthBucket) error {

@@ -22,7 +22,7 @@ func leaseContract() []contract {
 		{"an outcome under a lost lease is refused", fencing},
 		{"what was in flight is pending after a recovery", recovery},
 		{"the queue is counted", func(k *kit) {
-			e, all := k.deliveries(3)
+			e, all := k.deliveries(5)
 			queue := func() (q controlplane.DeliveryQueue) {
 				k.must(func(ctx context.Context, tx controlplane.Tx) (err error) {
 					q, err = tx.DeliveryQueue(ctx)
@@ -30,11 +30,19 @@ func leaseContract() []contract {
 				})
 				return q
 			}
-			same(k, queue(), controlplane.DeliveryQueue{Pending: 3, OldestPending: all[0].CreatedAt})
+			same(k, queue(), controlplane.DeliveryQueue{Pending: 5, OldestPending: all[0].CreatedAt})
 			claim(k, controlplane.ClaimQuery{EndpointRow: e.Row, Limit: 1})
-			same(k, queue(), controlplane.DeliveryQueue{Pending: 2, Inflight: 1, OldestPending: all[1].CreatedAt})
+			same(k, queue(), controlplane.DeliveryQueue{Pending: 4, Inflight: 1, OldestPending: all[1].CreatedAt})
 			claim(k, controlplane.ClaimQuery{EndpointRow: e.Row, Limit: 2})
-			same(k, queue(), controlplane.DeliveryQueue{Inflight: 3})
+			e.State = controlplane.EndpointDisabled
+			k.must(func(ctx context.Context, tx controlplane.Tx) error {
+				if err := tx.UpdateEndpoint(ctx, e); err != nil {
+					return err
+				}
+				_, err := tx.SettleStopped(ctx, e.Row, At(1), 10)
+				return err
+			})
+			same(k, queue(), controlplane.DeliveryQueue{Inflight: 3, Held: 2})
 		}},
 		{"what waits for a stopped endpoint is held or cancelled", settle},
 		{"what is old goes in slices", retention},

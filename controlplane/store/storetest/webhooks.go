@@ -370,13 +370,17 @@ func endpointHealth(k *kit) {
 	c := controlplane.EndpointCondition{EndpointRow: e.Row, MerchantID: e.MerchantID}
 	same(k, condition(e.MerchantID), c)
 	c.LastSuccessAt, c.LastAttemptAt, c.FailingSince, c.Failures, c.FailingEvents, c.PausedUntil = At(1), At(2), At(3), 4, []string{"evt_1", "evt_2"}, At(9)
+	c.Breaker, c.ProbeAt, c.Told = controlplane.BreakerHalf, At(7), At(3)
 	save := func() {
 		k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.SaveEndpointCondition(ctx, c) })
 	}
 	save()
 	same(k, condition(e.MerchantID), c)
 	same(k, unhealthy(At(50)), []controlplane.EndpointCondition{c})
-	c.Failures, c.FailingEvents, c.FailingSince = 0, nil, time.Time{}
+	c.Recover()
+	save()
+	same(k, unhealthy(At(50)), []controlplane.EndpointCondition{c})
+	c.Told = time.Time{}
 	save()
 	same(k, unhealthy(At(8)), []controlplane.EndpointCondition{c})
 	same(k, unhealthy(At(9)), nil)
