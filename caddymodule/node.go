@@ -116,6 +116,9 @@ func (n *node) newService(rules controlplane.Rules, withMail bool, checkURL func
 func (n *node) follow(mail func() outbox.Transport, report func(what string, err error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop, n.done = cancel, make(chan struct{})
+	if isServer() {
+		n.hasher.HandOver(hasherCommand, func(err error) { report("hash a password in a process of its own; it is hashed in this one", err) })
+	}
 	n.follower = controlplane.NewFollower(controlplane.FollowerConfig{
 		Store: n.db, Sealer: n.ring, Clock: time.Now,
 		OnError: func(err error) { report("follow the control plane", err) },
@@ -140,6 +143,7 @@ func (n *node) close() error {
 		<-n.done
 		n.sending.Wait()
 		n.usage.close()
+		n.hasher.Close()
 	}
 	if err := n.db.Close(); err != nil {
 		return fmt.Errorf("close the node: %w", err)

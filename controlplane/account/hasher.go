@@ -48,6 +48,8 @@ type Hasher struct {
 	slots  chan struct{}
 	wait   time.Duration
 	derive func(password, salt []byte, c cost) []byte
+	// helpers is nil while hashes are made in this process.
+	helpers *helpers
 }
 
 // NewHasher returns a Hasher.
@@ -61,7 +63,7 @@ func NewHasher(c HasherConfig) *Hasher {
 	if c.Wait <= 0 {
 		c.Wait = DefaultWait
 	}
-	return &Hasher{c.Random, make(chan struct{}, c.Slots), c.Wait, argon2id}
+	return &Hasher{random: c.Random, slots: make(chan struct{}, c.Slots), wait: c.Wait, derive: argon2id}
 }
 
 func argon2id(password, salt []byte, c cost) []byte {

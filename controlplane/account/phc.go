@@ -86,8 +86,13 @@ func parseCost(text string) (cost, error) {
 		n[i] = uint32(v)
 	}
 	memory, time, lanes := n[0], n[1], n[2]
-	if lanes != laneCount || time < 1 || time > iterations || memory < 8*lanes || memory > memoryKiB {
-		return cost{}, errMalformedHash
+	if c := (cost{memory, time, uint8(lanes)}); lanes == laneCount && c.bearable() {
+		return c, nil
 	}
-	return cost{memory, time, uint8(lanes)}, nil
+	return cost{}, errMalformedHash
+}
+
+// bearable says that a hash costs no more than those made now.
+func (c cost) bearable() bool {
+	return c.lanes == laneCount && c.time >= 1 && c.time <= iterations && c.memory >= 8*laneCount && c.memory <= memoryKiB
 }

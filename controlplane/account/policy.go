@@ -50,7 +50,7 @@ func checkPassword(password string, a about) error {
 	case n > MaxPassword:
 		return weak("long", "must be at most %d characters", MaxPassword, "n", strconv.Itoa(MaxPassword))
 	}
-	if unpredictable(password, nil) < minUnpredictable {
+	if leaked(password) || unpredictable(password, nil) < minUnpredictable {
 		return weak("common", "is one of those that are tried first, or made of them; a few unrelated words work better")
 	}
 	if unpredictable(password, a.words()) < minUnpredictable {
