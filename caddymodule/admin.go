@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/portal"
 )
 
 func init() {
@@ -164,23 +165,7 @@ func writeCallError(w http.ResponseWriter, r *http.Request, err error) error {
 		caddy.Log().Named("admin.api.merchants").Error("call failed", zap.String("uri", r.URL.Path), zap.Error(err))
 		e = controlplane.Errorf(controlplane.CodeInternal, "internal error; the log of the server says more")
 	}
-	return writeJSON(w, callStatus(e.Code), callError{e})
-}
-
-func callStatus(c controlplane.Code) int {
-	switch c {
-	case controlplane.CodeInvalid:
-		return http.StatusBadRequest
-	case controlplane.CodeNotFound:
-		return http.StatusNotFound
-	case controlplane.CodeConflict, controlplane.CodeLimit:
-		return http.StatusConflict
-	case controlplane.CodeDenied, controlplane.CodeSudoRequired, controlplane.CodeSuspended:
-		return http.StatusForbidden
-	case controlplane.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
+	return writeJSON(w, portal.StatusOf(e.Code), callError{e})
 }
 
 func writeJSON(w http.ResponseWriter, status int, out any) error {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
+	"github.com/unknownpay/merchant-gateway/portal"
 	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
@@ -129,7 +130,7 @@ func TestEveryCodeHasAStatus(t *testing.T) {
 		controlplane.CodeDenied: 403, controlplane.CodeSudoRequired: 403, controlplane.CodeSuspended: 403,
 		controlplane.CodeUnavailable: 503, controlplane.CodeInternal: 500,
 	} {
-		if got := callStatus(code); got != want {
+		if got := portal.StatusOf(code); got != want {
 			t.Errorf("%s: %d, want %d", code, got, want)
 		}
 	}

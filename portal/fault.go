@@ -40,7 +40,7 @@ func asHTTPError(err error) httpError {
 	h = httpError{status: http.StatusInternalServerError, cause: err}
 	var e *controlplane.Error
 	if errors.As(err, &e) {
-		h.status, h.retryAfter = statusOf(e.Code), e.RetryAfter
+		h.status, h.retryAfter = StatusOf(e.Code), e.RetryAfter
 		if e.Code == controlplane.CodeLimit && e.RetryAfter > 0 {
 			h.status = http.StatusTooManyRequests // a limit of attempts, not of things
 		}
@@ -48,7 +48,8 @@ func asHTTPError(err error) httpError {
 	return h
 }
 
-func statusOf(c controlplane.Code) int {
+// StatusOf is the HTTP status of a code, in pages and in the admin API.
+func StatusOf(c controlplane.Code) int {
 	switch c {
 	case controlplane.CodeInvalid:
 		return http.StatusBadRequest

@@ -78,21 +78,8 @@ func (s *Service) countPassword(ctx context.Context, st Standing, from Origin, s
 }
 
 func (s *Service) confirmed(ctx context.Context, tx controlplane.Tx, st Standing, n need, use spend, done counted, from Origin) (Ticket, error) {
-	st, err := s.again(ctx, tx, st, n)
+	st, err := s.spent(ctx, tx, st, n, use, done)
 	if err != nil {
-		return Ticket{}, err
-	}
-	ok, err := use(ctx, tx)
-	if err != nil {
-		return Ticket{}, err
-	}
-	if !ok {
-		return Ticket{}, errNotSpent
-	}
-	if err := done.refund(ctx, tx); err != nil {
-		return Ticket{}, err
-	}
-	if err := tx.DeleteSession(ctx, st.Account.ID, st.Session.ID); err != nil {
 		return Ticket{}, err
 	}
 	session := st.Session

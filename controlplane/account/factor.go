@@ -151,24 +151,30 @@ func factorBuckets(ctx context.Context, tx controlplane.Tx, st Standing) ([]buck
 
 // passed spends the second factor and makes the next session.
 func (s *Service) passed(ctx context.Context, tx controlplane.Tx, st Standing, n need, use spend, done counted, from Origin, step string) (Ticket, error) {
-	st, err := s.again(ctx, tx, st, n)
+	st, err := s.spent(ctx, tx, st, n, use, done)
 	if err != nil {
-		return Ticket{}, err
-	}
-	ok, err := use(ctx, tx)
-	if err != nil {
-		return Ticket{}, err
-	}
-	if !ok {
-		return Ticket{}, errNotSpent
-	}
-	if err := done.refund(ctx, tx); err != nil {
-		return Ticket{}, err
-	}
-	if err := tx.DeleteSession(ctx, st.Account.ID, st.Session.ID); err != nil {
 		return Ticket{}, err
 	}
 	return s.proceed(ctx, tx, entry{st.Account, from, true, st.Session.DeviceHash}, step)
+}
+
+// spent uses up what was shown and ends the session that showed it.
+func (s *Service) spent(ctx context.Context, tx controlplane.Tx, st Standing, n need, use spend, done counted) (Standing, error) {
+	st, err := s.again(ctx, tx, st, n)
+	if err != nil {
+		return st, err
+	}
+	ok, err := use(ctx, tx)
+	if err != nil {
+		return st, err
+	}
+	if !ok {
+		return st, errNotSpent
+	}
+	if err := done.refund(ctx, tx); err != nil {
+		return st, err
+	}
+	return st, tx.DeleteSession(ctx, st.Account.ID, st.Session.ID)
 }
 
 // refuse writes down that what was shown was not right, and says no more.
