@@ -26,7 +26,8 @@ they ask it through its admin socket, which has to be a unix socket:
 		admin unix//run/caddy/admin.sock
 	}
 
-With none running they open the database themselves. Run them as the user that
+With none running they open the database themselves; where there is none, only
+'bootstrap' and 'merchant create' make one. Run them as the user that
 the server runs as, so that the files stay its own:
 
 	$ sudo -u caddy caddy merchants status --config /etc/caddy/Caddyfile

@@ -101,6 +101,9 @@ func (c *commandConfig) callOffline(ctx context.Context, name string, input []by
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayOpen(ctx, known.name); err != nil {
+		return nil, err
+	}
 	n, err := c.open(ctx)
 	if err != nil {
 		return nil, err
@@ -111,6 +114,29 @@ func (c *commandConfig) callOffline(ctx context.Context, name string, input []by
 	}
 	answer, err := encodeJSON(out)
 	return answer, errors.Join(err, n.close())
+}
+
+// mayOpen keeps a command that needs something to be there from making an empty
+// database: with another user's configuration or data directory it would answer
+// from that one as if all merchants were gone.
+func (c *commandConfig) mayOpen(ctx context.Context, name controlplane.Operation) error {
+	if name == controlplane.OpStaffBootstrap || name == controlplane.OpMerchantCreate {
+		return nil
+	}
+	config, err := c.nodeConfig(ctx)
+	if err != nil {
+		return err
+	}
+	guest, ok := config.store.(fileGuest)
+	if !ok {
+		return nil
+	}
+	path, found, err := guest.file()
+	if err != nil || found {
+		return err
+	}
+	return controlplane.Errorf(controlplane.CodeUnavailable, "there is no database at %s; run the command with the configuration and as the user of the server, "+
+		"or make one: start the server, or run \"caddy merchants bootstrap\" or \"caddy merchants merchant create\"", path)
 }
 
 // open opens what a server with this configuration would open.

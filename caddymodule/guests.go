@@ -18,6 +18,12 @@ type storeGuest interface {
 	open(ctx context.Context) (*store.DB, error)
 }
 
+// fileGuest is a storeGuest whose data is a file, which open makes if it is not
+// there.
+type fileGuest interface {
+	file() (path string, found bool, err error)
+}
+
 // replayGuest is a module of merchants.replay: the memory of used nonces.
 type replayGuest interface {
 	// identity names the nonces; directory is that of the store guest.

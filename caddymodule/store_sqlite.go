@@ -2,6 +2,9 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/caddyserver/caddy/v2"
@@ -38,6 +41,17 @@ func (s *SQLiteStore) path() string {
 
 func (s *SQLiteStore) identity() (string, error) { return store.SQLitePath(s.path()) }
 
+func (s *SQLiteStore) file() (path string, found bool, err error) {
+	if path, err = s.identity(); err != nil {
+		return "", false, err
+	}
+	_, err = os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, false, nil
+	}
+	return path, err == nil, err
+}
+
 func (s *SQLiteStore) directory() (string, error) {
 	path, err := s.identity()
 	return filepath.Dir(path), err
@@ -47,4 +61,7 @@ func (s *SQLiteStore) open(ctx context.Context) (*store.DB, error) {
 	return store.OpenSQLite(ctx, store.SQLiteConfig{Path: s.path()})
 }
 
-var _ storeGuest = (*SQLiteStore)(nil)
+var (
+	_ storeGuest = (*SQLiteStore)(nil)
+	_ fileGuest  = (*SQLiteStore)(nil)
+)

@@ -171,16 +171,13 @@ func TestRestoreMovesAnUnusableLogAside(t *testing.T) {
 	}
 }
 
-func TestSecondRestoreOfTheSameSecondKeepsTheFirst(t *testing.T) {
-	backup, path := filledDatabase(t, t.TempDir(), 1), filledDatabase(t, t.TempDir(), 2)
-	if _, err := RestoreSQLite(t.Context(), backup, path, restoredAt); err != nil {
-		t.Fatal(err)
+func TestTwoRestoresInOneSecondKeepBoth(t *testing.T) {
+	backup := filledDatabase(t, t.TempDir(), 1)
+	path := filledDatabase(t, t.TempDir(), 2)
+	for _, want := range []string{".before-restore-20260517T080910Z", ".before-restore-20260517T080910Z-2"} {
+		if kept, err := RestoreSQLite(t.Context(), backup, path, restoredAt); err != nil || kept != path+want {
+			t.Fatalf("kept %q, %v, want %s", kept, err, want)
+		}
 	}
-	before := names(t, filepath.Dir(path))
-	if _, err := RestoreSQLite(t.Context(), backup, path, restoredAt); err == nil {
-		t.Fatal("the database that the first restore kept was overwritten")
-	}
-	if got := names(t, filepath.Dir(path)); !slices.Equal(got, before) {
-		t.Errorf("the directory had %q and has %q", before, got)
-	}
+	mustFind(t, openAt(t, SQLiteConfig{Path: path + ".before-restore-20260517T080910Z"}), 2)
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -77,7 +78,18 @@ func RestoreSQLite(ctx context.Context, from, to string, now time.Time) (replace
 		return "", err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
-	return restoreLocked(ctx, from, to, to+".before-restore-"+now.UTC().Format("20060102T150405Z"))
+	return restoreLocked(ctx, from, to, freeName(to+".before-restore-"+now.UTC().Format("20060102T150405Z")))
+}
+
+// freeName numbers what is kept by a second restore within a second.
+func freeName(name string) string {
+	free := name
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(free); err != nil {
+			return free
+		}
+		free = name + "-" + strconv.Itoa(n)
+	}
 }
 
 func restoreLocked(ctx context.Context, from, to, kept string) (string, error) {
