@@ -68,6 +68,15 @@ func (r *ring) addMissing(ctx context.Context, db controlplane.Store, have []con
 		return nil
 	}
 	err := db.Update(ctx, func(tx controlplane.Tx) error {
+		// Of several nodes that start at once on an empty database, one makes the keys:
+		// those of another root key would replace what the first has sealed with.
+		stored, err := tx.DataKeys(ctx)
+		if err != nil {
+			return err
+		}
+		if len(stored) != len(have) {
+			return controlplane.Errorf(controlplane.CodeConflict, "another server made data keys at this moment; start this one again, with the same root key")
+		}
 		for _, k := range made {
 			if err := tx.PutDataKey(ctx, k); err != nil {
 				return err

@@ -56,7 +56,7 @@ func (s *Service) ingest(ctx context.Context, a Actor, in []IngestEvent, place f
 		return nil, asError(err)
 	}
 	w := ingestion{s: s, events: events, place: place}
-	if err := s.store.Update(ctx, func(tx Tx) error { return w.write(ctx, tx) }); err != nil {
+	if err := s.store.Update(Concurrent(ctx), func(tx Tx) error { return w.write(ctx, tx) }); err != nil {
 		s.dispatcher.Unreserve(w.claims)
 		return nil, asError(err)
 	}

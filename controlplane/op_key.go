@@ -181,7 +181,7 @@ func (s *Service) RecordUse(ctx context.Context, u Use) error {
 	if len(u.Keys)+len(u.Matches) == 0 {
 		return nil
 	}
-	return s.store.Update(ctx, func(tx Tx) error {
+	return s.store.Update(Concurrent(ctx), func(tx Tx) error {
 		if err := tx.SaveKeyUse(ctx, u.Keys); err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (s *Service) AuthenticateServiceToken(ctx context.Context, token Secret) (A
 		return Actor{}, asError(err)
 	}
 	if now := s.now(); now.Sub(t.LastUsedAt) >= tokenUseStep {
-		err = s.store.Update(ctx, func(tx Tx) error { return tx.SaveServiceTokenUse(ctx, t.ID, now) })
+		err = s.store.Update(Concurrent(ctx), func(tx Tx) error { return tx.SaveServiceTokenUse(ctx, t.ID, now) })
 	}
 	return Actor{Kind: ActorSystem, ID: t.ID, Name: t.Name, Role: RoleService}, asErrorOrNil(err)
 }

@@ -285,7 +285,7 @@ func (s *Service) auditFailure(ctx context.Context, r request, cause error) {
 	if r.actor.Kind == ActorUser {
 		r.merchantID = r.actor.MerchantID
 	}
-	err := s.store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
+	err := s.store.Update(Concurrent(context.WithoutCancel(ctx)), func(tx Tx) error {
 		return s.audit(ctx, tx, r, record{target: target}, OutcomeDenied, string(CodeOf(cause)))
 	})
 	if err != nil {

@@ -184,7 +184,7 @@ func (e *Engine) Start(ctx context.Context) error {
 }
 
 func (e *Engine) recover(ctx context.Context) (backlogs []controlplane.Backlog, unhealthy []controlplane.EndpointCondition, err error) {
-	err = e.store.Update(ctx, func(tx controlplane.Tx) error {
+	err = e.store.Update(controlplane.Concurrent(ctx), func(tx controlplane.Tx) error {
 		if _, err := tx.RecoverDeliveries(ctx, e.now()); err != nil {
 			return err
 		}

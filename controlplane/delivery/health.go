@@ -55,7 +55,7 @@ func (e *Engine) writeHealth() {
 		return
 	}
 	ctx := context.Background()
-	err := e.store.Update(ctx, func(tx controlplane.Tx) error { return saveHealth(ctx, tx, counts, conditions) })
+	err := e.store.Update(controlplane.Concurrent(ctx), func(tx controlplane.Tx) error { return saveHealth(ctx, tx, counts, conditions) })
 	if err == nil {
 		return
 	}

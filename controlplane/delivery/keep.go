@@ -123,7 +123,7 @@ func (e *Engine) carryOut(ctx context.Context, in disabling) {
 func (e *Engine) settle(ctx context.Context, row int64) error {
 	for {
 		var n int64
-		err := e.store.Update(ctx, func(tx controlplane.Tx) (err error) {
+		err := e.store.Update(controlplane.Concurrent(ctx), func(tx controlplane.Tx) (err error) {
 			n, err = tx.SettleStopped(ctx, row, e.now(), slice)
 			return err
 		})
@@ -156,7 +156,7 @@ func (e *Engine) purgeAll(ctx context.Context, keep time.Duration, step func(con
 	next := controlplane.Purge{Before: e.now().Add(-keep), Limit: slice}
 	for {
 		var done controlplane.Purged
-		err := e.store.Update(ctx, func(tx controlplane.Tx) (err error) {
+		err := e.store.Update(controlplane.Concurrent(ctx), func(tx controlplane.Tx) (err error) {
 			done, err = step(tx, ctx, next)
 			return err
 		})

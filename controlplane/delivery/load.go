@@ -147,7 +147,7 @@ func (e *Engine) loadDue(ctx context.Context) (wait time.Duration, more bool) {
 		return wait, false
 	}
 	var found []loaded
-	err := e.store.Update(ctx, func(tx controlplane.Tx) error {
+	err := e.store.Update(controlplane.Concurrent(ctx), func(tx controlplane.Tx) error {
 		found = found[:0]
 		left := bytes
 		for _, q := range due {

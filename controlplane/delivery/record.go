@@ -84,7 +84,7 @@ func (e *Engine) drain(batch []outcome) []outcome {
 func (e *Engine) write(batch []outcome) {
 	ctx := context.Background()
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, recordPatience) {
-		err := e.store.Update(ctx, func(tx controlplane.Tx) error { return writeOutcomes(ctx, tx, batch) })
+		err := e.store.Update(controlplane.Concurrent(ctx), func(tx controlplane.Tx) error { return writeOutcomes(ctx, tx, batch) })
 		if err == nil {
 			break
 		}

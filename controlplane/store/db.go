@@ -12,15 +12,21 @@ import (
 
 // DB is an open database. It implements [controlplane.Store].
 //
-// A function given to Update must use nothing but its Tx: it runs on the one
-// writer, and a View or an Update inside it would not see its changes, or never
+// A function given to Update must use nothing but its Tx: on SQLite it runs on the
+// one writer, and a View or an Update inside it would not see its changes, or never
 // return.
 type DB struct {
 	dialect dialect
 	readers *sql.DB
-	writer  *writer
+	updates updater
 	watch   watchers
-	file    *sqliteFile
+	schema  int64
+
+	// Of SQLite, and nil elsewhere.
+	writer *writer
+	file   *sqliteFile
+	// Of PostgreSQL, and nil elsewhere.
+	server *postgresServer
 
 	mu     sync.Mutex
 	closed bool
@@ -29,6 +35,17 @@ type DB struct {
 
 var _ controlplane.Store = (*DB)(nil)
 
+// updater carries Updates out.
+type updater interface {
+	update(ctx context.Context, fn func(controlplane.Tx) error) error
+	// close commits what waits and refuses what comes. It is called once.
+	close()
+}
+
+// Shared reports whether other processes can have the database open too: what one
+// of them has taken to do must then be written in it.
+func (db *DB) Shared() bool { return db.server != nil }
+
 // View runs fn in a read-only transaction over one consistent state. A View that
 // lasts keeps the write-ahead log from being emptied.
 func (db *DB) View(ctx context.Context, fn func(controlplane.Tx) error) error {
@@ -36,16 +53,45 @@ func (db *DB) View(ctx context.Context, fn func(controlplane.Tx) error) error {
 		return errClosed()
 	}
 	defer db.views.Done()
-	t, err := db.readers.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelDefault, ReadOnly: true})
+	conn, t, err := begin(ctx, ctx, db.readers, sql.TxOptions{Isolation: db.dialect.viewLevel(), ReadOnly: true}, db.dialect)
 	if err != nil {
-		return explain(db.dialect, "begin", err)
+		return explainUnlessOver(ctx, db.dialect, "begin", err)
 	}
+	defer conn.Close() // back to the pool
 	tx := &tx{sql: t, dialect: db.dialect}
 	err = view(tx, fn)
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return err
+}
+
+// begin waits for a connection until ctx ends, and begins a transaction that may last
+// until limited does. A pool does not notice that its server was restarted before it
+// uses a connection: every dead one is passed over.
+func begin(ctx, limited context.Context, db *sql.DB, o sql.TxOptions, d dialect) (*sql.Conn, *sql.Tx, error) {
+	for spare := db.Stats().MaxOpenConnections; ; spare-- {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		t, err := conn.BeginTx(limited, &o)
+		if err == nil {
+			return conn, t, nil
+		}
+		err = errors.Join(err, conn.Close())
+		if spare == 0 || limited.Err() != nil || d.fault(err) != faultAway {
+			return nil, nil, err
+		}
+	}
+}
+
+// explainUnlessOver leaves the error of a caller's own context as it is.
+func explainUnlessOver(ctx context.Context, d dialect, what string, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return ctx.Err()
+	}
+	return explain(d, what, err)
 }
 
 // view ends the transaction however fn ends.
@@ -73,14 +119,15 @@ func (db *DB) enter() bool {
 // [controlplane.CodeUnavailable]. A panic of fn is [controlplane.CodeInternal],
 // and fn undone.
 func (db *DB) Update(ctx context.Context, fn func(controlplane.Tx) error) error {
-	return db.writer.update(ctx, fn)
+	return db.updates.update(ctx, fn)
 }
 
 // Watch returns a channel that receives after commits that bumped the revision.
 func (db *DB) Watch(ctx context.Context) <-chan struct{} { return db.watch.watch(ctx) }
 
-// Close commits what waits, lets running Views end, folds the write-ahead log
-// into the database and lets go of the instance lock. A second call does nothing.
+// Close commits what waits, lets running Views end and closes every connection. On
+// SQLite it folds the write-ahead log into the database and lets go of the instance
+// lock. A second call does nothing.
 func (db *DB) Close() error {
 	db.mu.Lock()
 	closed := db.closed
@@ -89,12 +136,20 @@ func (db *DB) Close() error {
 	if closed {
 		return nil
 	}
-	db.writer.close()
+	db.updates.close()
 	db.views.Wait()
-	// The last connection to close folds the log in, so it must be the one that
-	// may write.
-	if err := errors.Join(db.readers.Close(), db.writer.db.Close(), db.file.lock.release()); err != nil {
+	if err := db.closePools(); err != nil {
 		return fmt.Errorf("close the database: %w", err)
 	}
 	return nil
+}
+
+func (db *DB) closePools() error {
+	if db.server != nil {
+		db.server.listener.stop()
+		return errors.Join(db.readers.Close(), db.server.writers.Close())
+	}
+	// The last connection to close folds the log in, so it must be the one that
+	// may write.
+	return errors.Join(db.readers.Close(), db.writer.db.Close(), db.file.lock.release())
 }

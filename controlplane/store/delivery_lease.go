@@ -33,15 +33,17 @@ const (
 	sqlBacklogs          = `SELECT d.endpoint_row, e.merchant_id, d.lane, MIN(d.next_at)
 		FROM deliveries d JOIN endpoints e ON e.row_id = d.endpoint_row
 		WHERE d.state = 'pending' GROUP BY d.endpoint_row, e.merchant_id, d.lane ORDER BY d.endpoint_row, d.lane`
+	// The states are asked for twice: on PostgreSQL a row may be claimed between the
+	// inner look and the write.
 	sqlHoldPending = `UPDATE deliveries SET state = 'held' WHERE row_id IN (
 			SELECT d.row_id FROM deliveries d JOIN endpoints e ON e.row_id = d.endpoint_row
-			WHERE d.endpoint_row = $1 AND d.lane < 2 AND d.state = 'pending' AND e.state = 'disabled' LIMIT $2)`
+			WHERE d.endpoint_row = $1 AND d.lane < 2 AND d.state = 'pending' AND e.state = 'disabled' LIMIT $2) AND state = 'pending'`
 	sqlCancelPending = `UPDATE deliveries SET state = 'cancelled', finished_at = $1 WHERE row_id IN (
 			SELECT d.row_id FROM deliveries d JOIN endpoints e ON e.row_id = d.endpoint_row
-			WHERE d.endpoint_row = $2 AND d.state = 'pending' AND e.state = 'deleted' LIMIT $3)`
+			WHERE d.endpoint_row = $2 AND d.state = 'pending' AND e.state = 'deleted' LIMIT $3) AND state = 'pending'`
 	sqlCancelHeld = `UPDATE deliveries SET state = 'cancelled', finished_at = $1 WHERE row_id IN (
 			SELECT d.row_id FROM deliveries d JOIN endpoints e ON e.row_id = d.endpoint_row
-			WHERE d.endpoint_row = $2 AND d.state IN ('held', 'exhausted', 'gone', 'cancelled') AND d.state = 'held' AND e.state = 'deleted' LIMIT $3)`
+			WHERE d.endpoint_row = $2 AND d.state IN ('held', 'exhausted', 'gone', 'cancelled') AND d.state = 'held' AND e.state = 'deleted' LIMIT $3) AND state = 'held'`
 )
 
 func (t *tx) ClaimDeliveries(ctx context.Context, q controlplane.ClaimQuery) (out controlplane.Claimed, err error) {
@@ -49,7 +51,7 @@ func (t *tx) ClaimDeliveries(ctx context.Context, q controlplane.ClaimQuery) (ou
 	if q.Due.IsZero() {
 		query, args = sqlClaimableOldest, []any{q.EndpointRow, int64(q.Lane), q.Limit}
 	}
-	claims, err := list(ctx, t, "deliveries", scanClaim, query, args...)
+	claims, err := list(ctx, t, "deliveries", scanClaim, query+t.dialect.claimLock(), args...)
 	if err != nil {
 		return out, err
 	}

@@ -12,11 +12,18 @@ import (
 type dialect interface {
 	// migrations returns the numbered schema changes and how goose is to run them.
 	migrations() (goose.Dialect, fs.FS, error)
-	// fault classifies an error of the driver.
+	// fault classifies an error of the driver, and advice says what to do about it:
+	// "" for faults of one statement, after which the database works still.
 	fault(err error) fault
+	advice(f fault) string
+	// viewLevel is the isolation in which a View sees one state.
+	viewLevel() sql.IsolationLevel
 	// headLock ends the query that reads the audit head in an Update, so that
 	// appenders wait for one another.
 	headLock() string
+	// claimLock ends the query that finds deliveries to claim, so that engines of
+	// several processes do not wait for one another.
+	claimLock() string
 	// announce tells other processes, within the transaction, that the revision
 	// was bumped.
 	announce(ctx context.Context, tx *sql.Tx) error
@@ -31,6 +38,9 @@ const (
 	faultDuplicate
 	// faultMissing: the row that a foreign key points to is not there.
 	faultMissing
+	// faultCollision: transactions got in each other's way, and this one is to run
+	// again.
+	faultCollision
 	// faultBusy and below: the database cannot work now, and the transaction may
 	// already be rolled back behind our back.
 	faultBusy
@@ -39,25 +49,6 @@ const (
 	faultCorrupt
 	faultNotADatabase
 	faultIO
+	faultAway
+	faultRefused
 )
-
-// unavailable tells people what stopped the database, "" for faults of one
-// statement.
-func (f fault) unavailable() string {
-	switch f {
-	case faultBusy:
-		return "the database is locked by another program; close it and try again"
-	case faultFull:
-		return "the disk of the database is full; free some space and try again"
-	case faultReadOnly:
-		return "the database is read-only; check the owner and mode of its file and directory"
-	case faultCorrupt:
-		return "the database file is damaged; stop the server and restore a backup"
-	case faultNotADatabase:
-		return "the file is not a SQLite database; check its path"
-	case faultIO:
-		return "the database cannot be read or written; check its disk"
-	default:
-		return ""
-	}
-}

@@ -25,10 +25,9 @@ const defaultReaders = 4
 
 // sqliteFile is what of an open SQLite database is not SQL.
 type sqliteFile struct {
-	path   string
-	lock   *instanceLock
-	schema int64
-	wal    *walBound
+	path string
+	lock *instanceLock
+	wal  *walBound
 }
 
 // OpenSQLite opens the database of one machine, makes it if it is not there, and
@@ -68,7 +67,7 @@ func openLocked(ctx context.Context, path string, lock *instanceLock, c SQLiteCo
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	db.file.schema = schema
+	db.schema = schema
 	db.file.wal = &walBound{db: write, path: path + "-wal", limit: walLimit}
 	db.readers = sql.OpenDB(sqliteConnector(readerDSN(path), 0))
 	readers := c.Readers
@@ -78,6 +77,7 @@ func openLocked(ctx context.Context, path string, lock *instanceLock, c SQLiteCo
 	db.readers.SetMaxOpenConns(readers)
 	db.readers.SetMaxIdleConns(readers)
 	db.writer = startWriter(write, db.dialect, db.afterCommit)
+	db.updates = db.writer
 	return db, nil
 }
 
@@ -85,7 +85,9 @@ func (db *DB) afterCommit(bumped bool) {
 	if bumped {
 		db.watch.wake()
 	}
-	db.file.wal.check()
+	if db.file != nil {
+		db.file.wal.check()
+	}
 }
 
 // ensurePrivate makes the file, or takes away what others may do with it. SQLite

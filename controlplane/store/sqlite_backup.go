@@ -24,8 +24,12 @@ const backupStep = 1000
 // on: the copy is the state of one moment. It is checked before it gets its name,
 // and its data keys are still wrapped by the root key, which is not in it.
 //
-// A file that is already there is [controlplane.CodeConflict].
+// A file that is already there is [controlplane.CodeConflict], and so is PostgreSQL,
+// which has tools of its own for this.
 func (db *DB) Backup(ctx context.Context, path string) error {
+	if db.server != nil {
+		return controlplane.Errorf(controlplane.CodeConflict, "the control plane is in PostgreSQL; back it up with its own tools, such as pg_dump or pg_basebackup")
+	}
 	if !db.enter() {
 		return errClosed()
 	}

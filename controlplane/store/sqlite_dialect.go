@@ -18,8 +18,12 @@ func (sqliteDialect) migrations() (goose.Dialect, fs.FS, error) {
 	return goose.DialectSQLite3, files, err
 }
 
-// headLock is empty: there is one writer.
-func (sqliteDialect) headLock() string { return "" }
+// viewLevel is the preset: a read transaction sees one state.
+func (sqliteDialect) viewLevel() sql.IsolationLevel { return sql.LevelDefault }
+
+// headLock and claimLock are empty: there is one writer.
+func (sqliteDialect) headLock() string  { return "" }
+func (sqliteDialect) claimLock() string { return "" }
 
 // announce has nothing to do: the instance lock says that nobody else listens.
 func (sqliteDialect) announce(context.Context, *sql.Tx) error { return nil }
@@ -50,4 +54,23 @@ func (sqliteDialect) fault(err error) fault {
 		return faultIO
 	}
 	return faultOther
+}
+
+func (sqliteDialect) advice(f fault) string {
+	switch f {
+	case faultBusy:
+		return "the database is locked by another program; close it and try again"
+	case faultFull:
+		return "the disk of the database is full; free some space and try again"
+	case faultReadOnly:
+		return "the database is read-only; check the owner and mode of its file and directory"
+	case faultCorrupt:
+		return "the database file is damaged; stop the server and restore a backup"
+	case faultNotADatabase:
+		return "the file is not a SQLite database; check its path"
+	case faultIO:
+		return "the database cannot be read or written; check its disk"
+	default:
+		return ""
+	}
 }

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(childRole); role != "" {
 		os.Exit(child(role, os.Getenv(childPath)))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(server.Around(m))
 }
 
 func TestSQLiteKeepsTheContract(t *testing.T) {

@@ -24,6 +24,11 @@ type tx struct {
 	// writes is set in an Update.
 	writes bool
 	bumped bool
+	// limit, if there is one, bounds the statements of an Update instead of the
+	// caller's context.
+	limit context.Context
+	// collided: the database wants the transaction to run again.
+	collided bool
 	// broken is the fault after which the database may have rolled the
 	// transaction back by itself. A further statement would then commit alone.
 	broken error
@@ -46,7 +51,10 @@ func (t *tx) usable() error {
 // context keeps a caller who gives up from interrupting a write: the driver would
 // abort the whole transaction, with the changes of everyone who shares it.
 func (t *tx) context(ctx context.Context) context.Context {
-	if t.writes {
+	switch {
+	case t.limit != nil:
+		return t.limit
+	case t.writes:
 		return context.WithoutCancel(ctx)
 	}
 	return ctx
@@ -139,6 +147,7 @@ func (t *tx) fail(what string, err error) error {
 	if err == nil {
 		return nil
 	}
+	t.collided = t.collided || t.dialect.fault(err) == faultCollision
 	err = explain(t.dialect, what, err)
 	if controlplane.CodeOf(err) == controlplane.CodeUnavailable {
 		t.broken = err
@@ -155,7 +164,7 @@ func explain(d dialect, what string, err error) error {
 	case faultMissing:
 		return fmt.Errorf("%s refers to a row that is not there: %w", what, controlplane.ErrNotFound)
 	default:
-		if text := f.unavailable(); text != "" {
+		if text := d.advice(f); text != "" {
 			return &controlplane.Error{Code: controlplane.CodeUnavailable, Message: text, Err: fmt.Errorf("%s: %w", what, err)}
 		}
 		return fmt.Errorf("%s: %w", what, err)
