@@ -16,7 +16,7 @@ import (
 //		body_timeout <duration>
 //		spool_above  <size>
 //		rate_limit   <events> <window>
-//		docs_url     <url>
+//		docs_url     <url>|off
 //		report_only
 //	}
 func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -70,10 +72,11 @@ type MerchantAuth struct {
 	// Default: no limit.
 	RateLimit *RateLimit `json:"rate_limit,omitempty"`
 
-	// The address under which merchants find the documentation of error codes, for
-	// doc_url in refusals: <docs_url>/errors/<code>.
+	// The page on which merchants find the error codes, for doc_url in refusals. Its
+	// anchors are the codes in lower case: <docs_url>#ip_not_allowed. "off" leaves
+	// doc_url out.
 	//
-	// Default: none, and refusals have no doc_url.
+	// Default: docs/errors.md in this module's repository.
 	DocsURL string `json:"docs_url,omitempty"`
 
 	// Lets every request through, and logs and counts what would have been refused.
@@ -84,11 +87,12 @@ type MerchantAuth struct {
 	// Default: false.
 	ReportOnly bool `json:"report_only,omitempty"`
 
-	app    *App
-	gate   *gate.Gate
-	logger *zap.Logger
-	limits bodyLimits
-	empty  signature.Body // what a request without a body has
+	app     *App
+	gate    *gate.Gate
+	logger  *zap.Logger
+	limits  bodyLimits
+	empty   signature.Body // what a request without a body has
+	docPage string
 }
 
 // RateLimit is a number of requests in a window of time.
@@ -121,7 +125,7 @@ func (h *MerchantAuth) Provision(ctx caddy.Context) error {
 	return h.makeGate()
 }
 
-func (h *MerchantAuth) applyDefaults() error {
+func (h *MerchantAuth) applyDefaults() (err error) {
 	if h.MaxBody < 0 || h.SpoolAbove < 0 || h.BodyTimeout < 0 {
 		return errors.New("merchant_auth: max_body, spool_above and body_timeout must not be negative")
 	}
@@ -134,9 +138,27 @@ func (h *MerchantAuth) applyDefaults() error {
 	if h.BodyTimeout == 0 {
 		h.BodyTimeout = caddy.Duration(defaultBodyTimeout)
 	}
+	if h.docPage, err = docPage(h.DocsURL); err != nil {
+		return err
+	}
 	h.limits = bodyLimits{max: h.MaxBody, spool: h.SpoolAbove}
 	h.empty = signature.Body{SHA256: sha256.Sum256(nil), SHA512: sha512.Sum512(nil)}
 	return nil
+}
+
+// docPage refuses what a browser would not open, and an anchor, which each code is.
+func docPage(configured string) (string, error) {
+	switch configured {
+	case "":
+		return gate.DefaultDocPage, nil
+	case "off":
+		return "", nil
+	}
+	u, err := url.Parse(configured)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Contains(configured, "#") {
+		return "", fmt.Errorf("merchant_auth: docs_url: %q is not the address of a page; write one like https://docs.example.com/errors, or off", configured)
+	}
+	return configured, nil
 }
 
 func (h *MerchantAuth) makeGate() (err error) {
@@ -178,7 +200,7 @@ func (h *MerchantAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	if refusal != nil {
 		h.noteRefusal(r, d, refusal)
 		if !h.ReportOnly {
-			return refuse(w, r, d, refusal, h.DocsURL)
+			return refuse(w, r, d, refusal, h.docPage)
 		}
 	}
 	d.identify(r, refusal == nil)

@@ -29,6 +29,8 @@ func TestUnsafeConfigurationsAreRefusedWithTheReason(t *testing.T) {
 		"no room for bodies":                          {func(s *site) { s.merchants = "body_budget 1KiB" }, "give 1MiB or more"},
 		"too many nonces":                             {func(s *site) { s.merchants = "replay memory {\ncapacity 1000000001\n}" }, "want 1 to 1000000000"},
 		"a rate of years":                             {func(s *site) { s.auth = "{\nrate_limit 1 24h\n}" }, "at least one request per hour"},
+		"a page that is no address":                   {func(s *site) { s.auth = "{\ndocs_url docs.example.com\n}" }, "is not the address of a page"},
+		"a page with an anchor":                       {func(s *site) { s.auth = "{\ndocs_url https://docs.example.com/#codes\n}" }, "is not the address of a page"},
 		"no app":                                      {func(s *site) { s.whole = ":" + port(s.plain) + " {\nmerchant_auth\n}" }, "add a merchants block to the global options"},
 	} {
 		t.Run(name, func(t *testing.T) {

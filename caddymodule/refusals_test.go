@@ -37,7 +37,7 @@ func refusalOf(t testing.TB, a answer) (code, message string, details map[string
 
 func TestEveryCodeOfUNK1(t *testing.T) {
 	s := startSite(t, func(s *site) {
-		s.auth = "test {\nmax_body 1KiB\nbody_timeout 250ms\nrate_limit 5 1h\ndocs_url https://docs.example/gw/\n}"
+		s.auth = "test {\nmax_body 1KiB\nbody_timeout 250ms\nrate_limit 5 1h\ndocs_url https://docs.example/gw\n}"
 	})
 	m := s.merchant(controlplane.Test, "127.0.0.1")
 	live := s.merchant(controlplane.Live, "127.0.0.1")
@@ -98,7 +98,7 @@ func TestEveryCodeOfUNK1(t *testing.T) {
 			a := s.do(c.of())
 			s.wantRefused(a, c.status, c.code)
 			_, message, details := refusalOf(t, a)
-			if message == "" || !strings.Contains(a.body, `"doc_url":"https://docs.example/gw/errors/`+c.code) {
+			if message == "" || !strings.Contains(a.body, `"doc_url":"https://docs.example/gw#`+strings.ToLower(c.code)+`"`) {
 				t.Errorf("body %s", a.body)
 			}
 			if c.header != "" && a.header.Get(c.header) == "" {
@@ -108,6 +108,25 @@ func TestEveryCodeOfUNK1(t *testing.T) {
 				t.Errorf("no %s in %v", c.detail, details)
 			}
 		})
+	}
+}
+
+func TestRefusalsLeadToThePageOfCodes(t *testing.T) {
+	for auth, want := range map[string]string{
+		"":                   `"doc_url":"https://github.com/unknownpay/merchant-gateway/blob/main/docs/errors.md#auth_required"`,
+		"{\ndocs_url off\n}": "",
+	} {
+		s := startSite(t, func(s *site) { s.auth = auth })
+		a := s.do(func() *http.Request {
+			r := s.request(s.merchant(controlplane.Test, "127.0.0.1"), "GET", "/", "")
+			r.Header = http.Header{}
+			return r
+		}())
+		s.wantRefused(a, 401, "AUTH_REQUIRED")
+		if !strings.Contains(a.body, want) || strings.Contains(a.body, "doc_url") != (want != "") {
+			t.Errorf("%q: body %s", auth, a.body)
+		}
+		s.stop()
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 
 // refuse answers a request that may not pass. It is an answer, not an error for
 // Caddy's error routes: those cannot know what the caller is to be told.
-func refuse(w http.ResponseWriter, r *http.Request, d *decision, refusal *gate.Refusal, docsURL string) error {
-	presentation := gate.Presentation{RequestID: d.requestID, DocBase: strings.TrimSuffix(docsURL, "/")}
+func refuse(w http.ResponseWriter, r *http.Request, d *decision, refusal *gate.Refusal, docPage string) error {
+	presentation := gate.Presentation{RequestID: d.requestID, DocPage: docPage}
 	header := w.Header()
 	var text []byte
 	if gate.PrefersProblem(r.Header) {

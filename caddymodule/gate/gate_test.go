@@ -179,7 +179,7 @@ func TestEveryCode(t *testing.T) {
 // checkPresentation checks both forms of the response.
 func checkPresentation(t *testing.T, name string, r *Refusal) {
 	t.Helper()
-	p := Presentation{RequestID: "req_1", DocBase: "https://docs.example.com"}
+	p := Presentation{RequestID: "req_1", DocPage: "https://docs.example.com/errors"}
 	var plain struct {
 		Error struct {
 			Code, Message, RequestID, DocURL string
@@ -192,7 +192,7 @@ func checkPresentation(t *testing.T, name string, r *Refusal) {
 		t.Errorf("%s: %v: %s", name, err, text)
 	}
 	e := plain.Error
-	if e.Code != string(r.Code) || e.Message != r.Message || e.RequestID != "req_1" || e.DocURL != "https://docs.example.com/errors/"+e.Code || len(e.Details) != len(r.Details) {
+	if e.Code != string(r.Code) || e.Message != r.Message || e.RequestID != "req_1" || e.DocURL != "https://docs.example.com/errors#"+strings.ToLower(e.Code) || len(e.Details) != len(r.Details) {
 		t.Errorf("%s: %s", name, text)
 	}
 	var problem map[string]any

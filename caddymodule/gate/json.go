@@ -16,16 +16,19 @@ const (
 // Presentation is what a response adds to a refusal.
 type Presentation struct {
 	RequestID string
-	// DocBase is the address of the documentation, without a slash at its end. If
-	// it is empty the response has no doc_url.
-	DocBase string
+	// DocPage is the address of the page whose anchors are the codes in lower case.
+	// If it is empty the response has no doc_url.
+	DocPage string
 }
 
+// DefaultDocPage is what this version answers, in its repository.
+const DefaultDocPage = "https://github.com/unknownpay/merchant-gateway/blob/main/docs/errors.md"
+
 func (p Presentation) docURL(c Code) string {
-	if p.DocBase == "" {
+	if p.DocPage == "" {
 		return ""
 	}
-	return p.DocBase + "/errors/" + string(c)
+	return p.DocPage + "#" + strings.ToLower(string(c))
 }
 
 // AppendJSON appends the body of the response in [MediaJSON].

@@ -210,7 +210,7 @@ func TestNoOutputHoldsASecret(t *testing.T) {
 			if refusal == nil {
 				continue
 			}
-			p := Presentation{RequestID: "req_1", DocBase: "https://d"}
+			p := Presentation{RequestID: "req_1", DocPage: "https://d"}
 			output := string(refusal.AppendJSON(nil, p)) + string(refusal.AppendProblem(nil, p)) + fmt.Sprintf("%v %+v %#v", refusal, *refusal, refusal.Facts)
 			a, _ := w.gate.Admit(&c.Request)
 			output += fmt.Sprintf("%v %+v %#v", a, &a, a)

@@ -17,6 +17,9 @@ import (
 
 func TestErrorsAreDocumented(t *testing.T) {
 	const reason = "doc_url of a refusal leads here, and what it says is what the gateway does"
+	if !strings.HasSuffix(gate.DefaultDocPage, "/"+errorsPage) {
+		t.Errorf("doc_url leads to %s, the codes are in %s; because: %s", gate.DefaultDocPage, errorsPage, reason)
+	}
 	sections := errorSections(t)
 	readme := read(t, "README.md")
 	for _, info := range gate.Codes() {
@@ -109,12 +112,14 @@ func TestWorkedExampleOfWebhooksIsSigned(t *testing.T) {
 	}
 }
 
+const errorsPage = "docs/errors.md"
+
 // errorSections maps the codes that docs/errors.md describes to what it says.
 func errorSections(t *testing.T) map[string]string {
 	t.Helper()
 	sections := map[string]string{}
 	heading := regexp.MustCompile(`^([A-Z_]+)\n`)
-	for _, part := range strings.Split(read(t, "docs/errors.md"), "\n## ")[1:] {
+	for _, part := range strings.Split(read(t, errorsPage), "\n## ")[1:] {
 		if m := heading.FindStringSubmatch(part); m != nil {
 			sections[m[1]] = part
 		}
