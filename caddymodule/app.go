@@ -69,6 +69,9 @@ type App struct {
 	// The mail server for notices. Default: none, and nobody is told.
 	Mail *Mail `json:"mail,omitempty"`
 
+	// What is kept of requests, so that merchants can find out why one was refused.
+	RequestLog *RequestLog `json:"request_log,omitempty"`
+
 	// Sends events to merchants' endpoints. Default: this server does not.
 	Delivery *Delivery `json:"delivery,omitempty"`
 
@@ -107,7 +110,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.BodyBudget == 0 {
 		a.BodyBudget = defaultBodyBudget
 	}
-	a.dataSettings = &dataSettings{logger: a.logger, bodyBudget: a.BodyBudget}
+	a.dataSettings = &dataSettings{logger: a.logger, bodyBudget: a.BodyBudget, requestLog: a.RequestLog.settings()}
 	a.nonceSettings = &nonceSettings{guest: a.replay}
 	if err := a.takeSlots(); err != nil {
 		return err
@@ -120,7 +123,7 @@ func (a *App) Validate() error {
 	if a.BodyBudget < 1<<20 {
 		return fmt.Errorf("body_budget is %d bytes; it needs room for at least one body: give 1MiB or more", a.BodyBudget)
 	}
-	return errors.Join(a.accountRules().validate(), a.Mail.validate(), a.Delivery.validate())
+	return errors.Join(a.accountRules().validate(), a.Mail.validate(), a.RequestLog.validate(), a.Delivery.validate())
 }
 
 func (a *App) loadGuests(ctx caddy.Context) error {

@@ -32,6 +32,11 @@ import (
 //			password_file <path>
 //			plaintext
 //		}
+//		request_log off
+//		request_log {
+//			sample <share>
+//			queue  <n>
+//		}
 //		delivery {
 //			workers <n>
 //			per_endpoint <n>
@@ -81,6 +86,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		},
 		"delivery": func(d *caddyfile.Dispenser) (err error) {
 			a.Delivery, err = readDelivery(d)
+			return err
+		},
+		"request_log": func(d *caddyfile.Dispenser) (err error) {
+			a.RequestLog, err = readRequestLog(d)
 			return err
 		},
 		"body_budget": func(d *caddyfile.Dispenser) error { return readSize(d, &a.BodyBudget) },

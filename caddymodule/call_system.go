@@ -26,6 +26,8 @@ type systemStatus struct {
 	// Gateway and Replay are missing when no server runs.
 	Gateway *gatewayStatus `json:"gateway,omitempty"`
 	Replay  *replayStatus  `json:"replay,omitempty"`
+	// RequestLog is missing when no server runs, or when it is off.
+	RequestLog *requestLogStatus `json:"request_log,omitempty"`
 }
 
 // gatewayStatus is about the snapshot that requests are decided by.
@@ -89,6 +91,9 @@ func statusCall(ctx context.Context, n callNode, a controlplane.Actor, _ struct{
 		return out, err
 	}
 	out.Gateway, out.Replay = n.gatewayStatus(), n.replayStatus()
+	if n.requests != nil {
+		out.RequestLog = n.requests.status()
+	}
 	return out, nil
 }
 

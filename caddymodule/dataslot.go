@@ -2,14 +2,15 @@ package caddymodule
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/unknownpay/merchant-gateway/caddymodule/gate"
+	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/outbox"
 )
 
@@ -36,6 +37,8 @@ type dataSettings struct {
 	logger *zap.Logger
 	// bodyBudget is in bytes.
 	bodyBudget int64
+	// requestLog is nil if it is off.
+	requestLog *requestLogSettings
 	// mail is nil without a mail server.
 	mail outbox.Transport
 	// delivery is nil if the configuration does not deliver.
@@ -68,6 +71,7 @@ func (s *dataSlot) start(ctx context.Context, c nodeConfig, set *dataSettings) (
 		n.follow(s.mailServer, s.report)
 		s.open.Store(n)
 	}
+	n.requests.set.Store(set.requestLog)
 	return n, nil
 }
 
@@ -76,15 +80,28 @@ func (s *dataSlot) stop(set *dataSettings) error {
 	s.tenants.leave(set)
 	if stays := s.tenants.newest(); stays != nil {
 		s.bodies.budget.limit.Store(stays.bodyBudget)
+		if n := s.open.Load(); n != nil {
+			n.requests.set.Store(stays.requestLog)
+		}
 	}
 	return s.stopDelivering(set.delivery)
 }
 
 // accepted takes note of a request that passed.
-func (s *dataSlot) accepted(f *gate.Facts, at time.Time) {
+func (s *dataSlot) accepted(d *decision, r *http.Request) {
+	f := &d.facts
 	s.metrics.accepted(f.Environment)
 	if n := s.open.Load(); n != nil {
-		n.usage.note(f.KeyID, f.AllowlistRow, at, f.ClientIP)
+		n.usage.note(f.KeyID, f.AllowlistRow, d.begun, f.ClientIP)
+		n.requests.accepted(d, r)
+	}
+}
+
+// refused takes note of one that did not.
+func (s *dataSlot) refused(d *decision, r *http.Request, refusal *gate.Refusal, snapshot *controlplane.Snapshot, enforced bool) {
+	s.metrics.refused(refusal, enforced)
+	if n := s.open.Load(); n != nil {
+		n.requests.refused(d, r, refusal, snapshot, enforced)
 	}
 }
 

@@ -231,7 +231,7 @@ func (h *MerchantAuth) verify(w http.ResponseWriter, r *http.Request, d *decisio
 		return held, refusal, nil
 	}
 	d.code = codeOK
-	h.app.data.accepted(&d.facts, d.begun)
+	h.app.data.accepted(d, r)
 	h.app.data.metrics.took(time.Since(arrived) + arriving.Sub(d.begun))
 	return held, nil, nil
 }

@@ -26,6 +26,7 @@ type node struct {
 	follower *controlplane.Follower
 	replay   nonces
 	usage    *usage
+	requests *requestLog
 	accounts *accounts // of merchants' users
 	staff    *accounts
 
@@ -124,6 +125,7 @@ func (n *node) follow(mail func() outbox.Transport, report func(what string, err
 		OnError: func(err error) { report("follow the control plane", err) },
 	})
 	n.usage = newUsage(n.service.RecordUse, func(err error) { report("write down the last uses", err) })
+	n.requests = newRequestLog(n.service, func(err error) { report("write down the requests", err) })
 	sender := outbox.Sender{Store: n.db, Transport: mail, Clock: time.Now, OnError: func(err error) { report("send mail", err) }}
 	n.sending.Go(func() { sender.Run(ctx) })
 	go func() {
@@ -144,6 +146,7 @@ func (n *node) close() error {
 		n.sending.Wait()
 		n.usage.close()
 		n.hasher.Close()
+		n.requests.close()
 	}
 	if err := n.db.Close(); err != nil {
 		return fmt.Errorf("close the node: %w", err)

@@ -43,7 +43,7 @@ func refuse(w http.ResponseWriter, r *http.Request, d *decision, refusal *gate.R
 // why. The line holds neither the query nor anything that was signed.
 func (h *MerchantAuth) noteRefusal(r *http.Request, d *decision, refusal *gate.Refusal) {
 	d.code, d.facts = string(refusal.Code), refusal.Facts
-	h.app.data.metrics.refused(refusal, !h.ReportOnly)
+	h.app.data.refused(d, r, refusal, h.app.snapshot(), !h.ReportOnly)
 	level := zap.InfoLevel
 	if refusal.Cause != nil {
 		level = zap.ErrorLevel

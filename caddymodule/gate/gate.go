@@ -173,10 +173,12 @@ func deadness(c controlplane.Credential, m controlplane.SnapshotMerchant, now ti
 // unlessDead answers for a key that does not work as for one that is unknown: the
 // difference is only for who holds its secret.
 func (a *Admission) unlessDead(r *Refusal) *Refusal {
-	if a.dead != "" {
-		return keyInvalid(&a.facts)
+	if a.dead == "" {
+		return r
 	}
-	return r
+	hidden := keyInvalid(&a.facts)
+	hidden.Because = a.dead
+	return hidden
 }
 
 func (g *Gate) onTime(a *Admission, now time.Time) *Refusal {

@@ -24,7 +24,7 @@ func TestGoodRequestPassesOnce(t *testing.T) {
 		if refusal != nil {
 			t.Fatalf("refused: %+v", refusal)
 		}
-		want := Facts{Merchant: [16]byte{15: 1}, KeyID: key, Environment: controlplane.Environment(key[4:8]), ClientIP: netip.MustParseAddr("203.0.113.9"), AllowlistRow: 11, Revision: 7}
+		want := Facts{Merchant: [16]byte{15: 1}, KeyID: key, Environment: controlplane.Environment(key[4:8]), ClientIP: netip.MustParseAddr("203.0.113.9"), AllowlistRow: 11, SignedAt: w.now.Unix(), Revision: 7}
 		if f != want || f.MerchantID() != merchantID(1) {
 			t.Errorf("facts %+v", f)
 		}

@@ -28,6 +28,9 @@ type Facts struct {
 	ClientIP netip.Addr
 	// AllowlistRow is the Row of the entry that let the address in, 0 for none.
 	AllowlistRow int64
+	// SignedAt is when the request says it was signed, in Unix seconds; 0 when it
+	// does not say.
+	SignedAt int64
 	// Revision is that of the snapshot that decided.
 	Revision int64
 }

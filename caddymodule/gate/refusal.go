@@ -29,6 +29,9 @@ type Refusal struct {
 	Facts Facts
 	// Hint is the id of the near miss or syntax mistake that was recognised.
 	Hint string
+	// Because is the id of what stands behind the code, for logs only: the caller
+	// may not be told that a key was revoked, say.
+	Because string
 	// Cause is what failed on our side, for the log only.
 	Cause error
 }

@@ -38,7 +38,9 @@ func keyDead(a *Admission) *Refusal {
 	if at := a.credential.RetireAt(); !at.IsZero() && a.dead != reasonSuspended {
 		details = append(details, Detail{"since", at.UTC().Format(time.RFC3339)})
 	}
-	return refuse(KeyInvalid, &a.facts, message, details...)
+	r := refuse(KeyInvalid, &a.facts, message, details...)
+	r.Because = a.dead
+	return r
 }
 
 func envMismatch(f *Facts, route controlplane.Environment) *Refusal {
@@ -56,23 +58,30 @@ func ipNotAllowed(f *Facts) *Refusal {
 }
 
 func outOfRange(f *Facts, now, difference, skew int64) *Refusal {
-	var message string
+	var message, because string
 	switch {
 	case difference > skew:
+		because = "clock_ahead"
 		message = fmt.Sprintf("The timestamp is %d seconds ahead of the gateway's clock; at most %d are allowed. Set your clock by NTP.", difference, skew)
 	case difference < -skew:
+		because = "clock_behind"
 		message = fmt.Sprintf("The timestamp is %d seconds behind the gateway's clock; at most %d are allowed. Set your clock by NTP, and sign each attempt anew.", -difference, skew)
 	default:
+		because = "signature_expired"
 		message = "The signature's own end, the expires parameter, has passed. Sign the request again."
 	}
-	return refuse(TimestampOutOfRange, f, message, timeDetails(now, difference, skew)...)
+	r := refuse(TimestampOutOfRange, f, message, timeDetails(now, difference, skew)...)
+	r.Because = because
+	return r
 }
 
 // forgotten refuses what could be a replay: the nonces of that time are gone.
 func forgotten(f *Facts, now, difference, skew int64) *Refusal {
-	return refuse(TimestampOutOfRange, f,
+	r := refuse(TimestampOutOfRange, f,
 		"The gateway restarted uncleanly and no longer knows which requests of that moment it has seen. Sign the request again with a fresh timestamp and nonce.",
 		timeDetails(now, difference, skew)...)
+	r.Because = "nonces_forgotten"
+	return r
 }
 
 func timeDetails(now, difference, skew int64) []Detail {

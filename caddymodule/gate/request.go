@@ -50,6 +50,7 @@ func (r *Request) shape(a *Admission) *Refusal {
 	if a.credentials, err = signature.Parse(r.Header); err != nil {
 		return r.malformed(err, f)
 	}
+	f.SignedAt = a.credentials.Created
 	if a.credentials.Scheme == signature.RFC9421 {
 		a.rawInput = r.Header["Signature-Input"][0] // Parse demands it once
 	}
