@@ -67,7 +67,7 @@ func (s *Service) RecordRequests(ctx context.Context, b RequestBatch) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	return s.store.Update(ctx, func(tx Tx) error {
+	return s.store.Update(Concurrent(ctx), func(tx Tx) error {
 		for _, q := range b.Requests {
 			if err := tx.InsertRequest(ctx, q); err != nil {
 				return err
@@ -103,7 +103,7 @@ func (s *Service) PurgeRequests(ctx context.Context) (more bool, err error) {
 		func(tx Tx) (Purged, error) { return tx.PurgeRequestAddresses(ctx, before(KeepRequestAddresses)) },
 	} {
 		var done Purged
-		err := s.store.Update(ctx, func(tx Tx) (err error) {
+		err := s.store.Update(Concurrent(ctx), func(tx Tx) (err error) {
 			done, err = step(tx)
 			return err
 		})
