@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -21,6 +22,8 @@ type callNode struct {
 // process by a command that found no server running. Both take the same JSON.
 type call struct {
 	name controlplane.Operation
+	// input and output are what goes in and comes out, as JSON objects.
+	input, output reflect.Type
 	// prepare reads the input, and touches nothing.
 	prepare func(input []byte) (preparedCall, error)
 }
@@ -33,7 +36,7 @@ func calls() []call {
 	var all []call
 	for _, group := range [][]call{
 		merchantCalls(), userCalls(), keyCalls(), allowlistCalls(), auditCalls(), keyringCalls(), systemCalls(),
-		serviceTokenCalls(), staffTokenCalls(), endpointCalls(), eventCalls(), deliveryCalls(),
+		serviceTokenCalls(), staffTokenCalls(), requestCalls(), endpointCalls(), eventCalls(), deliveryCalls(),
 	} {
 		all = append(all, group...)
 	}
@@ -51,7 +54,7 @@ func findCall(name string) (call, bool) {
 
 // newCall gives a typed function the shape of the table.
 func newCall[In, Out any](name controlplane.Operation, do func(context.Context, callNode, controlplane.Actor, In) (Out, error)) call {
-	return call{name, func(input []byte) (preparedCall, error) {
+	return call{name, reflect.TypeFor[In](), reflect.TypeFor[Out](), func(input []byte) (preparedCall, error) {
 		var in In
 		if err := decodeStrict(input, &in); err != nil {
 			return nil, err

@@ -15,6 +15,17 @@ type allowlist struct {
 	Entries []controlplane.AllowlistEntry `json:"entries"`
 }
 
+// wishDecided is a merchant's request after staff have answered it.
+type wishDecided struct {
+	Request controlplane.AllowlistRequest `json:"request"`
+	applied
+}
+
+type wishList struct {
+	Requests []controlplane.AllowlistRequest `json:"requests"`
+	nextPage
+}
+
 func allowlistCalls() []call {
 	type (
 		ctx   = context.Context
@@ -36,6 +47,15 @@ func allowlistCalls() []call {
 		newCall(controlplane.OpAllowlistCheck, func(ctx ctx, n callNode, a actor, in controlplane.CheckIP) (controlplane.AllowlistCheck, error) {
 			return n.service.CheckIP(ctx, a, in)
 		}),
+		newCall(controlplane.OpAllowlistRequests, listWishesCall),
+		newCall(controlplane.OpAllowlistApprove, func(ctx ctx, n callNode, a actor, in controlplane.DecideAllowlistRequest) (wishDecided, error) {
+			q, err := n.service.ApproveAllowlistRequest(ctx, a, in)
+			return decidedWish(ctx, n, q, err)
+		}),
+		newCall(controlplane.OpAllowlistReject, func(ctx ctx, n callNode, a actor, in controlplane.DecideAllowlistRequest) (wishDecided, error) {
+			q, err := n.service.RejectAllowlistRequest(ctx, a, in)
+			return decidedWish(ctx, n, q, err)
+		}),
 	}
 }
 
@@ -44,4 +64,20 @@ func changedEntry(ctx context.Context, n callNode, e controlplane.AllowlistEntry
 		return entryChanged{}, err
 	}
 	return entryChanged{e, settle(ctx, n)}, nil
+}
+
+func listWishesCall(ctx context.Context, n callNode, a controlplane.Actor, in controlplane.AllowlistRequestFilter) (wishList, error) {
+	rows, err := n.service.ListAllowlistRequests(ctx, a, in)
+	out := wishList{Requests: nonNil(rows)}
+	if len(rows) == in.Rows() {
+		out.Next = rows[len(rows)-1].ID
+	}
+	return out, err
+}
+
+func decidedWish(ctx context.Context, n callNode, q controlplane.AllowlistRequest, err error) (wishDecided, error) {
+	if err != nil {
+		return wishDecided{}, err
+	}
+	return wishDecided{q, settle(ctx, n)}, nil
 }

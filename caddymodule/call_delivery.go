@@ -30,6 +30,9 @@ type replayCount struct {
 func deliveryCalls() []call {
 	return []call{
 		newCall(controlplane.OpDeliveryList, listDeliveriesCall),
+		newCall(controlplane.OpDeliveryView, func(ctx context.Context, n callNode, a controlplane.Actor, in controlplane.DeliveryRef) (controlplane.DeliveryDetail, error) {
+			return n.service.Delivery(ctx, a, in)
+		}),
 		newCall(controlplane.OpDeliveryCount, countReplayCall),
 		newCall(controlplane.OpDeliveryReplay, replayCall),
 	}

@@ -20,6 +20,7 @@ func endpointCalls() []call {
 	return []call{
 		newCall(controlplane.OpEndpointCreate, createEndpointCall),
 		newCall(controlplane.OpEndpointList, listEndpointsCall),
+		newCall(controlplane.OpEndpointView, viewEndpointCall),
 	}
 }
 
@@ -38,4 +39,10 @@ func listEndpointsCall(ctx context.Context, n callNode, a controlplane.Actor, in
 		all[i].Events = nonNil(all[i].Events)
 	}
 	return endpointList{nonNil(all)}, err
+}
+
+func viewEndpointCall(ctx context.Context, n callNode, a controlplane.Actor, in controlplane.EndpointRef) (controlplane.EndpointDetail, error) {
+	e, err := n.service.Endpoint(ctx, a, in)
+	e.Events = nonNil(e.Events)
+	return e, err
 }

@@ -15,6 +15,10 @@ type merchantChanged struct {
 	applied
 }
 
+type merchantView struct {
+	Merchant controlplane.Merchant `json:"merchant"`
+}
+
 type merchantList struct {
 	Merchants []controlplane.Merchant `json:"merchants"`
 	nextPage
@@ -48,6 +52,10 @@ func merchantCalls() []call {
 			return changedMerchant(ctx, n, m, err)
 		}),
 		newCall(controlplane.OpMerchantList, listMerchants),
+		newCall(controlplane.OpMerchantView, func(ctx ctx, n callNode, a actor, in merchantRef) (merchantView, error) {
+			m, err := n.service.Merchant(ctx, a, in.MerchantID)
+			return merchantView{m}, err
+		}),
 	}
 }
 

@@ -2,11 +2,13 @@ package caddymodule
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/unknownpay/merchant-gateway/portal"
+	"github.com/unknownpay/merchant-gateway/portal/api"
 )
 
 // MerchantConsole is where the platform's own people manage merchants. It answers
@@ -26,9 +28,28 @@ func (h *MerchantConsole) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers with a page.
 func (h *MerchantConsole) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	return h.serve(w, r, func(_ *App, n *node) (http.Handler, error) {
-		return n.staff.pages(func() (http.Handler, error) { return portal.NewConsole(n.pageConfig(n.staff, h.logger)) })
+	return h.serve(w, r, func(app *App, n *node) (http.Handler, error) {
+		return n.staff.pages(func() (http.Handler, error) { return h.host(callNode{n, app.nodeConfig()}) })
 	})
+}
+
+// host has the pages, and for programs the admin API.
+func (h *MerchantConsole) host(n callNode) (http.Handler, error) {
+	pages, err := portal.NewConsole(n.pageConfig(n.staff, h.logger))
+	if err != nil {
+		return nil, err
+	}
+	programs, err := n.adminAPI(h.logger.Named("api"))
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, api.Prefix+"/") {
+			programs.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}), nil
 }
 
 var (
