@@ -31,7 +31,9 @@ func deliveryCalls() []call {
 	return []call{
 		newCall(controlplane.OpDeliveryList, listDeliveriesCall),
 		newCall(controlplane.OpDeliveryView, func(ctx context.Context, n callNode, a controlplane.Actor, in controlplane.DeliveryRef) (controlplane.DeliveryDetail, error) {
-			return n.service.Delivery(ctx, a, in)
+			d, err := n.service.Delivery(ctx, a, in)
+			d.Attempts = nonNil(d.Attempts)
+			return d, err
 		}),
 		newCall(controlplane.OpDeliveryCount, countReplayCall),
 		newCall(controlplane.OpDeliveryReplay, replayCall),
