@@ -45,7 +45,7 @@ FUZZTIME ?= 60s
 BENCHFLAGS ?=
 ASVSFLAGS ?=
 
-.PHONY: asvs browser help build run test cover race thirdparty lint bench fuzz clean
+.PHONY: asvs browser help build run test cover race thirdparty lint bench soak fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +107,11 @@ lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint and govulncheck
 
 bench: ## measure against bare reverse_proxy and a bare HTTP client, print the figures
 	go run ./tests/bench $(BENCHFLAGS)
+
+# What a few seconds show in the tests, shown for long: killed 50 times, and ten
+# minutes with readers that hold transactions.
+soak: ## ingest and deliver for ten minutes, kill it 50 times
+	WEBHOOK_SOAK=10m WEBHOOK_CRASH_ROUNDS=50 go test -count=1 -timeout=30m -v -run='TestSoak|TestKill' ./controlplane/delivery
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \

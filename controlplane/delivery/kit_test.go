@@ -148,6 +148,11 @@ func newPlant(tb testing.TB, limits delivery.Limits) *plant {
 
 func openPlant(tb testing.TB, dir string, limits delivery.Limits) *plant {
 	tb.Helper()
+	return openPlantAt(tb, dir, limits, time.Now)
+}
+
+func openPlantAt(tb testing.TB, dir string, limits delivery.Limits, clock func() time.Time) *plant {
+	tb.Helper()
 	p := &plant{TB: tb, receiver: &receiver{answer: status(200)}, notices: &notices{}, log: zap.NewNop()}
 	if _, bench := tb.(*testing.B); !bench {
 		p.log = zaptest.NewLogger(tb, zaptest.Level(zap.WarnLevel))
@@ -157,18 +162,23 @@ func openPlant(tb testing.TB, dir string, limits delivery.Limits) *plant {
 	p.store, err = store.OpenSQLite(ctx, store.SQLiteConfig{Path: filepath.Join(dir, "control.db")})
 	p.must(err)
 	p.ring = openRing(p, filepath.Join(dir, "root.key"))
-	p.assemble(limits)
+	p.assembleAt(limits, clock)
 	return p
 }
 
 // assemble puts an engine and a service on top of the data, as a restart does.
 func (p *plant) assemble(limits delivery.Limits) {
 	p.Helper()
+	p.assembleAt(limits, time.Now)
+}
+
+func (p *plant) assembleAt(limits delivery.Limits, clock func() time.Time) {
+	p.Helper()
 	var err error
-	p.engine, err = delivery.New(delivery.Config{Store: p.store, Sealer: p.ring, Clock: time.Now, Random: rand.Reader, Limits: limits})
+	p.engine, err = delivery.New(delivery.Config{Store: p.store, Sealer: p.ring, Clock: clock, Random: rand.Reader, Limits: limits})
 	p.must(err)
 	p.Service, err = controlplane.NewService(controlplane.Parts{
-		Store: p.store, Sealer: p.ring, Hasher: noHasher{}, Clock: time.Now, Random: rand.Reader,
+		Store: p.store, Sealer: p.ring, Hasher: noHasher{}, Clock: clock, Random: rand.Reader,
 		Dispatcher: p.engine, CheckURL: func(string) error { return nil }, NotifyEndpoint: p.notices.notify,
 	})
 	p.must(err)

@@ -19,6 +19,7 @@ type DB struct {
 	dialect dialect
 	readers *sql.DB
 	updates updater
+	reading reading
 	watch   watchers
 	schema  int64
 
@@ -46,20 +47,24 @@ type updater interface {
 // of them has taken to do must then be written in it.
 func (db *DB) Shared() bool { return db.server != nil }
 
-// View runs fn in a read-only transaction over one consistent state. A View that
-// lasts keeps the write-ahead log from being emptied.
+// View runs fn in a read-only transaction over one consistent state.
+//
+// A View that lasts keeps the write-ahead log from being emptied. When that has
+// grown to 320 MiB the View is ended: [controlplane.CodeUnavailable].
 func (db *DB) View(ctx context.Context, fn func(controlplane.Tx) error) error {
 	if !db.enter() {
 		return errClosed()
 	}
 	defer db.views.Done()
+	ctx, leave := db.reading.begin(ctx)
+	defer leave()
 	conn, t, err := begin(ctx, ctx, db.readers, sql.TxOptions{Isolation: db.dialect.viewLevel(), ReadOnly: true}, db.dialect)
 	if err != nil {
-		return explainUnlessOver(ctx, db.dialect, "begin", err)
+		return ended(ctx, explainUnlessOver(ctx, db.dialect, "begin", err))
 	}
 	defer conn.Close() // back to the pool
 	tx := &tx{sql: t, dialect: db.dialect}
-	err = view(tx, fn)
+	err = ended(ctx, view(tx, fn))
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 		return ctx.Err()
 	}

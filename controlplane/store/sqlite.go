@@ -68,7 +68,7 @@ func openLocked(ctx context.Context, path string, lock *instanceLock, c SQLiteCo
 		return nil, errors.Join(err, write.Close())
 	}
 	db.schema = schema
-	db.file.wal = &walBound{db: write, path: path + "-wal", limit: walLimit}
+	db.file.wal = &walBound{db: write, path: path + "-wal", limit: walLimit, most: walMost, readers: &db.reading}
 	db.readers = sql.OpenDB(sqliteConnector(readerDSN(path), 0))
 	readers := c.Readers
 	if readers == 0 {

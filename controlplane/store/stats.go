@@ -9,8 +9,8 @@ type Stats struct {
 	// Path is that of the file, or the server's URL without its password.
 	Path string `json:"path"`
 	// FileBytes and WALBytes are the sizes of the database and of its write-ahead
-	// log. The log is at most 64 MiB, unless a long View keeps it. PostgreSQL keeps
-	// its own books: 0.
+	// log. The log is at most 64 MiB, or 320 MiB while a long View keeps it.
+	// PostgreSQL keeps its own books: 0.
 	FileBytes     int64 `json:"file_bytes"`
 	WALBytes      int64 `json:"wal_bytes"`
 	SchemaVersion int64 `json:"schema_version"`

@@ -11,6 +11,8 @@ const (
 	// walLimit is above the 40 MiB at which SQLite starts over by itself, so that
 	// it is reached only when a reader keeps it from that.
 	walLimit = 64 << 20
+	// walMost is the size at which Views are ended that keep the log.
+	walMost = 5 * walLimit
 	// walPatience is how long a checkpoint waits for readers, in milliseconds: the
 	// writer stands still meanwhile.
 	walPatience = 100
@@ -23,6 +25,9 @@ type walBound struct {
 	db    *sql.DB
 	path  string
 	limit int64
+	most  int64
+	// readers are the Views that may keep it.
+	readers *reading
 	// next is the size at which to try: after an attempt that a reader spoiled,
 	// the next one waits until the log has grown by the limit again.
 	next int64
@@ -34,7 +39,14 @@ func (w *walBound) check() {
 		return
 	}
 	w.next = 0
-	if !w.truncate() {
+	empty := false
+	if size <= w.most {
+		empty = w.truncate()
+	} else {
+		// Long Views that follow each other closely would keep the log for good.
+		empty = w.readers.clear(w.truncate)
+	}
+	if !empty {
 		w.next = size + w.limit
 	}
 }

@@ -7,8 +7,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/store/storetest"
@@ -273,6 +276,48 @@ func TestLogIsBoundedThoughAReaderKeptItForAWhile(t *testing.T) {
 	for n := 1000; fileSize(db.file.wal.path) > limit; n++ {
 		if mustInsert(t, db, n); n > 1500 {
 			t.Fatalf("the log has %d bytes long after the reader left", fileSize(db.file.wal.path))
+		}
+	}
+}
+
+// Views that follow each other so closely that there is always one would keep the
+// log for good. They are ended, and told so; one that has read all it wants is not
+// disturbed.
+func TestLogIsBoundedThoughThereIsAlwaysAReader(t *testing.T) {
+	db := openTest(t)
+	const limit, most = 256 << 10, 512 << 10
+	db.file.wal.limit, db.file.wal.most = limit, most
+	ctx, stop := context.WithCancel(t.Context())
+	var reading sync.WaitGroup
+	var ended atomic.Int64
+	for i := range 3 {
+		reading.Go(func() {
+			for ctx.Err() == nil {
+				err := db.View(ctx, func(tx controlplane.Tx) error { return stay(ctx, tx, i == 0) })
+				switch {
+				case controlplane.CodeOf(err) == controlplane.CodeUnavailable:
+					ended.Add(1)
+				case err != nil && ctx.Err() == nil:
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for n, largest := 0, int64(0); n < 200 || ended.Load() < 6; n++ {
+		mustInsert(t, db, n)
+		if largest = max(largest, fileSize(db.file.wal.path)); largest > most+limit {
+			t.Fatalf("the log has %d bytes", largest)
+		}
+	}
+	stop()
+	reading.Wait()
+}
+
+// stay reads until it is ended, or, if it is short, once.
+func stay(ctx context.Context, tx controlplane.Tx, short bool) error {
+	for ; ; time.Sleep(time.Millisecond) {
+		if _, err := tx.Revision(ctx); err != nil || short {
+			return err
 		}
 	}
 }
