@@ -14,6 +14,11 @@ import (
 //
 //	merchants {
 //		store sqlite [<path>]
+//		store postgres <url> {
+//			password_file <path>
+//			readers       <n>
+//			writers       <n>
+//		}
 //		replay memory [<state_dir>] {
 //			state_dir <directory>
 //			capacity  <nonces>

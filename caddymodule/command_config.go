@@ -184,7 +184,10 @@ func (c *commandConfig) nodeConfig(ctx context.Context) (nodeConfig, error) {
 // ownFiles refuses to open, or make, the database as a user that it does not
 // belong to: what root leaves behind, the server cannot open at its next start.
 func ownFiles(guest storeGuest) error {
-	path, err := guest.identity()
+	path, err := guest.directory()
+	if file, ok := guest.(fileGuest); ok && err == nil {
+		path, _, err = file.file()
+	}
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 func init() {
 	caddy.RegisterModule(new(App))
 	caddy.RegisterModule(new(SQLiteStore))
+	caddy.RegisterModule(new(PostgresStore))
 	caddy.RegisterModule(new(MemoryReplay))
 	caddy.RegisterModule(new(MerchantAuth))
 	caddy.RegisterModule(new(MerchantPortal))
