@@ -101,6 +101,20 @@ func packRow(row int64) uint32 {
 	return uint32(row)
 }
 
+// sound reports whether a list that was read back can be searched: each entry's
+// way to the wider ones leads backwards, so that it ends.
+func (l packedAllowlist) sound() bool { return soundFamily(l.v4, 4) && soundFamily(l.v6, 16) }
+
+func soundFamily(list []byte, width int) bool {
+	for i := 0; len(list) > 0; i++ {
+		if int(list[width+4]) > 8*width || int(list[width+5]) > i {
+			return false
+		}
+		list = list[width+entryTail:]
+	}
+	return true
+}
+
 func (l packedAllowlist) match(addr netip.Addr) (row int64, ok bool) {
 	addr = addr.Unmap()
 	switch {

@@ -8,6 +8,8 @@
 // another row, merchant, environment or purpose, because each value
 // authenticates its place.
 //
+// A third key of the root seals what a server keeps on its own disk (SealLocal).
+//
 // The package handles values. It does not know a database, does not log, and
 // refuses to hand out a key in any form, formatted or encoded. It does not
 // protect from someone who can read the memory of the process, and not from an

@@ -19,6 +19,7 @@ const (
 	// fingerprint is public and must tell nothing about the key-encryption key.
 	labelKEK         = "merchant-gateway keyring v1 key encryption"
 	labelFingerprint = "merchant-gateway keyring v1 fingerprint"
+	labelLocal       = "merchant-gateway keyring v1 local files"
 
 	fingerprintSize = 8
 )
@@ -29,8 +30,9 @@ var errRootText = errors.New("want 32 random bytes in base64 (44 characters, as 
 // key, never the key itself, and prints as [redacted].
 type Root struct {
 	redacted
-	id  string
-	kek cipher.AEAD
+	id    string
+	kek   cipher.AEAD
+	local cipher.AEAD
 }
 
 // ID is the public fingerprint of the root: 16 hexadecimal digits.
@@ -56,16 +58,24 @@ func newRoot(key []byte) (*Root, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive fingerprint: %w", err)
 	}
-	raw, err := hkdf.Key(sha256.New, key, nil, labelKEK, keySize)
-	if err != nil {
-		return nil, fmt.Errorf("derive key-encryption key: %w", err)
-	}
-	defer clear(raw)
-	kek, err := newAEAD(raw)
+	kek, err := deriveAEAD(key, labelKEK)
 	if err != nil {
 		return nil, err
 	}
-	return &Root{id: hex.EncodeToString(id), kek: kek}, nil
+	local, err := deriveAEAD(key, labelLocal)
+	if err != nil {
+		return nil, err
+	}
+	return &Root{id: hex.EncodeToString(id), kek: kek, local: local}, nil
+}
+
+func deriveAEAD(key []byte, label string) (cipher.AEAD, error) {
+	raw, err := hkdf.Key(sha256.New, key, nil, label, keySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive %q: %w", label, err)
+	}
+	defer clear(raw)
+	return newAEAD(raw)
 }
 
 // parseRoot reads the content of a root file. Its errors tell nothing about
