@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,17 +32,21 @@ type FollowerConfig struct {
 	Clock  func() time.Time
 	// Poll is how often to ask without being woken; 0 means [DefaultPoll].
 	Poll time.Duration
-	// OnError is told what went wrong; the follower goes on. It is called from
-	// Run's goroutine and may be nil.
+	// MaxStale is how long the last good snapshot decides while the store is away,
+	// counted from when the store last answered; then there is none, until the store
+	// answers again. 0: for as long as the follower runs.
+	MaxStale time.Duration
+	// OnError is told what went wrong; the follower goes on. It may be called from two
+	// goroutines at once, and may be nil.
 	OnError func(error)
 	// OnChange is called after each new snapshot, from Run's goroutine. It may be
-	// nil.
+	// nil. It does not hear of the one that is withdrawn.
 	OnChange func(*Snapshot)
 }
 
 // Follower keeps a [Snapshot] up to date: one whole load, then what changed since,
 // as soon as the store says that something did. While the store is away the last
-// good snapshot stays; [Follower.LastSuccess] tells how old it is.
+// good snapshot stays, for MaxStale; [Follower.LastSuccess] tells how old it is.
 //
 // A key whose secret does not open is left out, and reported. It never keeps an
 // older state, since that could be the state before it was revoked.
@@ -56,6 +61,7 @@ type Follower struct {
 	leftOut atomic.Int64 // the length of unreadable
 
 	// Of Run's goroutine.
+	kept       bool                // the snapshot is from [Follower.Restore]
 	unreadable map[string]struct{} // ids of the keys left out
 	loadedAt   time.Time           // when everything was last loaded
 }
@@ -108,12 +114,46 @@ func (f *Follower) WaitRevision(ctx context.Context, revision int64) error {
 	}
 }
 
+// Restore lends the follower a snapshot that was kept from an earlier run, and says
+// when the store last confirmed it. It decides until the first load, which reads
+// everything, unless it is too old. Call it before Run.
+func (f *Follower) Restore(s *Snapshot, confirmed time.Time) {
+	f.success.Store(confirmed.UnixNano())
+	if f.kept = !f.stale(); f.kept {
+		f.current.Store(s)
+	}
+}
+
+// stale holds for a time to come too: a clock that was put back must not lend a
+// snapshot more than another MaxStale.
+func (f *Follower) stale() bool {
+	age, _ := f.Age(f.config.Clock())
+	return f.config.MaxStale > 0 && age.Abs() > f.config.MaxStale
+}
+
+// expire withdraws the snapshot when it is too old. It has a goroutine of its own: a
+// look at a store that is away can hang.
+func (f *Follower) expire(ctx context.Context) {
+	for sleep(ctx, f.config.Poll) == nil {
+		if s := f.current.Load(); s != nil && f.stale() && f.current.CompareAndSwap(s, nil) {
+			f.report(fmt.Errorf("the store has not answered for more than %v; there is no snapshot any more until it does", f.config.MaxStale))
+		}
+	}
+}
+
 // Run follows until ctx ends, and then returns its cause. Failures of the store
 // are reported and tried again. It must run once at a time.
 func (f *Follower) Run(ctx context.Context) error {
 	wake := f.config.Store.Watch(ctx)
 	poll := time.NewTicker(f.config.Poll)
 	defer poll.Stop()
+	if f.config.MaxStale > 0 {
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		watching.Go(func() { f.expire(ctx) })
+	}
 	retry := followerRetryMin
 	for {
 		pause := followerRest

@@ -23,7 +23,7 @@ func (f *Follower) refresh(ctx context.Context) error {
 		}
 		base := f.current.Load()
 		// A revision that went back: the database was restored under us.
-		whole := base == nil || revision < base.Revision() ||
+		whole := base == nil || f.kept || revision < base.Revision() ||
 			len(f.unreadable) > 0 && now.Sub(f.loadedAt) >= unreadableRetry
 		if !whole && revision == base.Revision() {
 			return nil
@@ -49,6 +49,7 @@ func (f *Follower) refresh(ctx context.Context) error {
 }
 
 func (f *Follower) accept(l *load) {
+	f.kept = false
 	if l.whole {
 		f.loadedAt = f.LastSuccess()
 	}

@@ -112,14 +112,20 @@ func (boundSealer) Unseal(purpose string, aad, record []byte) ([]byte, error) {
 
 // following runs fn in a bubble of time with a follower at work.
 func following(t *testing.T, s *memoryStore, fn func(t *testing.T, f *Follower, problems func() []string)) {
+	followingSince(t, s, 0, func(*Follower) {}, fn)
+}
+
+// followingSince has a follower that something was done to before it began.
+func followingSince(t *testing.T, s *memoryStore, maxStale time.Duration, before func(*Follower), fn func(t *testing.T, f *Follower, problems func() []string)) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var problems []string
-		f := NewFollower(FollowerConfig{Store: s, Sealer: boundSealer{}, Clock: time.Now, OnError: func(err error) {
+		f := NewFollower(FollowerConfig{Store: s, Sealer: boundSealer{}, Clock: time.Now, MaxStale: maxStale, OnError: func(err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			problems = append(problems, err.Error())
 		}})
+		before(f)
 		s.wake = make(chan struct{}, 1)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
