@@ -72,7 +72,7 @@ running server; --dry-run only says how many there are.`,
 	cmd.Flags().BoolVar(&f.untried, "never-attempted", false, "Those that were held without an attempt")
 	cmd.Flags().StringVar(&f.since, "since", "", "Only those that failed from this time on: 2026-01-31 or 2026-01-31T15:04:05Z")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "Say how many there are, and replay none")
-	return leaf(cmd, []string{"merchant"}, func(s *session) (err error) {
+	return localLeaf(cmd, []string{"merchant"}, func(s *session) (err error) {
 		if err := f.fill(&in); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ which URLs events may be sent to.`,
 	cmd.Flags().StringVar(&in.URL, "url", "", "Where the events are sent: https://…")
 	cmd.Flags().StringArrayVar(&types, "type", nil, "Only events of this type; may be repeated (default: all, future ones too)")
 	cmd.Flags().StringVar(&in.Description, "description", "", "What it is for, up to 200 characters")
-	return leaf(cmd, []string{"merchant", "env", "url"}, func(s *session) error {
+	return localLeaf(cmd, []string{"merchant", "env", "url"}, func(s *session) error {
 		in.Environment = controlplane.Environment(env)
 		for _, t := range types {
 			in.Events = append(in.Events, controlplane.EventType(t))

@@ -34,7 +34,7 @@ runs; without it, each run makes a new one.`,
 	cmd.Flags().StringVar(&kind, "type", "", "What happened, such as deposit.success")
 	cmd.Flags().StringVarP(&data, "data", "d", "", `JSON object that the merchant gets as data, or "@file" to read it from a file, "@-" from standard input`)
 	cmd.Flags().StringVar(&in.IdempotencyKey, "idempotency-key", "", "Name for the event, 1 to 255 printable ASCII characters (default: a new one)")
-	return leaf(cmd, []string{"merchant", "env", "type", "data"}, func(s *session) (err error) {
+	return localLeaf(cmd, []string{"merchant", "env", "type", "data"}, func(s *session) (err error) {
 		in.Environment, in.Type, in.Data = controlplane.Environment(env), controlplane.EventType(kind), []byte(data)
 		if file, isFile := strings.CutPrefix(data, "@"); isFile {
 			if in.Data, err = s.readFile(file, controlplane.MaxEventData); err != nil {

@@ -24,7 +24,7 @@ running integration off by mistake.`,
 	}
 	merchantFlag(cmd, &in.MerchantID)
 	envFlag(cmd, &env)
-	return leaf(cmd, []string{"merchant", "env"}, func(s *session) error {
+	return localLeaf(cmd, []string{"merchant", "env"}, func(s *session) error {
 		in.Environment = controlplane.Environment(env)
 		return doOnce(s, "secret", controlplane.OpKeyIssue, in, showIssuedKey)
 	})
@@ -43,7 +43,7 @@ for the overlap: 0, 1h, 24h or 7d. After a leak, use --overlap 0.`,
 	merchantFlag(cmd, &in.MerchantID)
 	envFlag(cmd, &env)
 	cmd.Flags().StringVar(&in.Overlap, "overlap", "24h", "How long the old key still works: 0, 1h, 24h or 7d")
-	return leaf(cmd, []string{"merchant", "env"}, func(s *session) error {
+	return localLeaf(cmd, []string{"merchant", "env"}, func(s *session) error {
 		in.Environment = controlplane.Environment(env)
 		return doOnce(s, "secret", controlplane.OpKeyRotate, in, showIssuedKey)
 	})
@@ -60,7 +60,7 @@ a key that is retiring already can be brought forward.`,
 	merchantFlag(cmd, &in.MerchantID)
 	cmd.Flags().StringVar(&in.KeyID, "key", "", "Id of the key (unk_live_… or unk_test_…)")
 	cmd.Flags().StringVar(&in.After, "after", "0", "How long the key still works: 0, 1h, 24h or 7d")
-	return leaf(cmd, []string{"merchant", "key"}, func(s *session) error {
+	return localLeaf(cmd, []string{"merchant", "key"}, func(s *session) error {
 		return do(s, controlplane.OpKeyRetire, in, func(p *printer, out keyChanged) {
 			showKey(p, out.Key)
 			p.applied(out.applied)

@@ -44,7 +44,7 @@ deletes the old ones. The gateway serves all the while. A rotation that was
 interrupted is finished by the next.`,
 		Example: `  $ caddy merchants keyring rotate`,
 	}
-	return leaf(cmd, nil, func(s *session) error {
+	return localLeaf(cmd, nil, func(s *session) error {
 		return do(s, controlplane.OpKeyringRotate, struct{}{}, func(p *printer, out controlplane.Resealed) {
 			p.row("Purposes", strings.Join(out.Purposes, ", "))
 			p.row("Sealed again", strconv.Itoa(out.Records)+" secrets")
@@ -69,7 +69,7 @@ After a root key has leaked, also run 'keyring rotate'.`,
   $ caddy merchants keyring rotate-root --new-root /run/credentials/caddy.service/root-2.key`,
 	}
 	cmd.Flags().StringVar(&newRoot, "new-root", "", "File with the new root key (default: one is made)")
-	return leaf(cmd, nil, func(s *session) (err error) {
+	return localLeaf(cmd, nil, func(s *session) (err error) {
 		if newRoot != "" {
 			if newRoot, err = filepath.Abs(newRoot); err != nil {
 				return err

@@ -30,7 +30,7 @@ a member with a second factor.`,
 	cmd.Flags().StringVar(&in.Name, "name", "", "What uses the token, up to 200 characters")
 	cmd.Flags().IntVar(&in.Days, "days", 0, "Days until the token ends, 1 to 365 (default 90)")
 	cmd.Flags().BoolVar(&in.Confirmed, "confirmed", false, "Let it do what asks people to confirm who they are")
-	return leaf(cmd, []string{"username", "name"}, func(s *session) error {
+	return localLeaf(cmd, []string{"username", "name"}, func(s *session) error {
 		return doOnce(s, "token", controlplane.OpStaffTokenIssue, in, func(p *printer, out issuedStaffToken) {
 			showStaffToken(p, staffTokenChanged{out.Token})
 			p.row("Secret", out.Secret)

@@ -72,7 +72,7 @@ too, somewhere else.`,
 		Example: `  $ caddy merchants backup --to /var/backups/merchants-2026-01-31.db`,
 	}
 	cmd.Flags().StringVar(&to, "to", "", "File to make")
-	return leaf(cmd, []string{"to"}, func(s *session) error {
+	return localLeaf(cmd, []string{"to"}, func(s *session) error {
 		path, err := filepath.Abs(to)
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ the replaced database before you start the server.`,
 		Example: `  $ caddy merchants restore --from /var/backups/merchants-2026-01-31.db`,
 	}
 	cmd.Flags().StringVar(&from, "from", "", "Backup to restore")
-	return leaf(cmd, []string{"from"}, func(s *session) error {
+	return localLeaf(cmd, []string{"from"}, func(s *session) error {
 		out, err := s.restore(from)
 		if err != nil {
 			return err

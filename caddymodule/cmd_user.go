@@ -16,7 +16,7 @@ valid for 24 hours. It works only while there is no staff at all.`,
 	}
 	cmd.Flags().StringVar(&in.Username, "username", "", "Name to sign in with, 3 to 64 of a-z 0-9 . _ - @ +")
 	cmd.Flags().StringVar(&in.Email, "email", "", "E-mail address")
-	return leaf(cmd, []string{"username"}, func(s *session) error {
+	return localLeaf(cmd, []string{"username"}, func(s *session) error {
 		return doOnce(s, "password", controlplane.OpStaffBootstrap, in, showNewAccount)
 	})
 }

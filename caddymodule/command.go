@@ -74,7 +74,13 @@ func leaf(cmd *cobra.Command, required []string, do func(*session) error) *cobra
 	cmd.Flags().StringVarP(&s.config, "config", "c", "", "Configuration file (default: the Caddyfile in the working directory)")
 	cmd.Flags().StringVarP(&s.adapter, "adapter", "a", "", "Name of the config adapter, if the file is not a Caddyfile or JSON")
 	cmd.Flags().StringVar(&s.address, "address", "", "Admin socket of the running server, such as unix//run/caddy/admin.sock (default: as configured)")
-	return plainLeaf(cmd, s, required, do)
+	s.remote.flags(cmd)
+	return plainLeaf(cmd, s, required, func(s *session) error {
+		if err := s.checkRemote(); err != nil {
+			return err
+		}
+		return do(s)
+	})
 }
 
 // plainLeaf makes a command that needs no configuration.

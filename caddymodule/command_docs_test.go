@@ -75,7 +75,10 @@ func eachLeaf(c *cobra.Command, do func(*cobra.Command)) {
 }
 
 // commonFlags are told once.
-const commonFlags = " config adapter address json "
+const (
+	commonFlags = " config adapter address json "
+	remoteFlags = " server token-file ca-file "
+)
 
 func cliReference(merchants *cobra.Command) string {
 	var b strings.Builder
@@ -88,16 +91,21 @@ func cliReference(merchants *cobra.Command) string {
 			first = c
 		}
 	})
-	b.WriteString(flagTable(first, func(f *pflag.Flag) bool { return isCommon(f) }))
+	b.WriteString(flagTable(first, func(f *pflag.Flag) bool { return isOneOf(commonFlags, f) }))
+	b.WriteString("Those that are not said to work on the machine of the server only also ask a server elsewhere, by its [admin API](admin-api.md):\n\n")
+	b.WriteString(flagTable(first, func(f *pflag.Flag) bool { return isOneOf(remoteFlags, f) }))
 	eachLeaf(merchants, func(c *cobra.Command) {
 		fmt.Fprintf(&b, "## %s\n\n%s\n\n```\n%s\n```\n\n", strings.TrimPrefix(c.CommandPath(), "caddy merchants "), c.Long, strings.TrimSuffix(c.UseLine(), " [flags]"))
-		b.WriteString(flagTable(c, func(f *pflag.Flag) bool { return !isCommon(f) }))
+		if server := c.Flags().Lookup("server"); server != nil && server.Hidden {
+			b.WriteString("Works on the machine of the server only.\n\n")
+		}
+		b.WriteString(flagTable(c, func(f *pflag.Flag) bool { return !isOneOf(commonFlags+remoteFlags, f) }))
 		b.WriteString(examples(c))
 	})
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-func isCommon(f *pflag.Flag) bool { return strings.Contains(commonFlags, " "+f.Name+" ") }
+func isOneOf(names string, f *pflag.Flag) bool { return strings.Contains(names, " "+f.Name+" ") }
 
 func flagTable(c *cobra.Command, include func(*pflag.Flag) bool) string {
 	var rows strings.Builder

@@ -22,6 +22,7 @@ type session struct {
 
 	config, adapter, address string
 	json                     bool
+	remote
 
 	// offline: the answer came from the database, no server was running.
 	offline bool
@@ -82,8 +83,11 @@ func (s *session) printAnswer(answer []byte, show func(*printer)) error {
 	return err
 }
 
-// call asks the running server, or does the work itself if there is none.
+// call asks the server that was named, or the running one, or does the work itself if there is none.
 func (s *session) call(name string, input []byte) ([]byte, error) {
+	if s.server != "" {
+		return s.callRemote(name, input)
+	}
 	if s.address != "" {
 		socket, err := socketPath(s.address)
 		if err != nil {

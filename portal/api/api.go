@@ -113,7 +113,7 @@ func (a *api) mount(rows []Route) {
 // answer with a redirect, and leaves the others to the mux.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setHeaders(w.Header())
-	if path.Clean(r.URL.Path) != r.URL.Path {
+	if escaped := r.URL.EscapedPath(); path.Clean(escaped) != escaped {
 		a.serve(w, r, nil)
 		return
 	}
