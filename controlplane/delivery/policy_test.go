@@ -97,6 +97,25 @@ func (p *plant) heldThenReplayed(e controlplane.Endpoint) {
 	}
 }
 
+// An attempt that was under way when its endpoint was disabled, and fails, waits for
+// nothing: it is held like the others.
+func TestWhatFailsAfterItsEndpointWasDisabledIsHeld(t *testing.T) {
+	inTime(t, delivery.Limits{}, func(p *plant) {
+		e := p.shop()
+		p.receiver.answers(status(500))
+		p.receiver.takes(time.Second)
+		p.start()
+		p.ingest(e.MerchantID, 1)
+		time.Sleep(500 * time.Millisecond)
+		p.disable(e)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := p.states(e); s[controlplane.DeliveryHeld] != 1 {
+			p.Errorf("%v", s)
+		}
+	})
+}
+
 func TestGoneDisablesTheEndpointAtOnce(t *testing.T) {
 	inTime(t, delivery.Limits{}, func(p *plant) {
 		e := p.shop()

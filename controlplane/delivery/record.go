@@ -97,13 +97,22 @@ func (e *Engine) write(batch []outcome) {
 	defer e.mu.Unlock()
 	for _, b := range batch {
 		if e.running && (b.released || b.o.State == controlplane.DeliveryPending) {
-			c := b.o.Claim
-			at := b.o.NextAt
-			if b.released {
-				at = e.now()
-			}
-			e.wake(c.EndpointRow, c.MerchantID, c.Lane, at)
+			e.waits(b)
 		}
+	}
+}
+
+// waits notes a delivery that waits in the store again. Its endpoint may have been
+// disabled while it was out, and what waited for it settled without it.
+func (e *Engine) waits(b outcome) {
+	c, at := b.o.Claim, b.o.NextAt
+	if b.released {
+		at = e.now()
+	}
+	e.wake(c.EndpointRow, c.MerchantID, c.Lane, at)
+	if ep := e.endpoint(c.EndpointRow, c.MerchantID); ep.stale || ep.loading || ep.condemned || ep.known.State != controlplane.EndpointEnabled {
+		e.chores.settle[ep.row] = true
+		poke(e.choreNow)
 	}
 }
 
