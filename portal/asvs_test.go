@@ -87,7 +87,7 @@ func TestFormsAskForNothingElse(t *testing.T) {
 	for _, state := range States() {
 		b := w.inState(s.users[controlplane.RoleOwner], state, true)
 		for _, r := range w.handler.(*portal).table.rows {
-			if r.Method != get || r.States&state == 0 || !r.addressable() || r.Name == "static" {
+			if r.Method != get || r.States&state == 0 || !r.addressable() || r.Name == "static" || r.Name == "requests.csv" {
 				continue
 			}
 			page := b.get(r.path(controlplane.Test)).Body.String()

@@ -27,7 +27,7 @@ func checkPage(t *testing.T, w *world, rec *httptest.ResponseRecorder) {
 	}
 	c.whole()
 	if size := rec.Body.Len() + w.assetBytes(); size > pageBudget {
-		t.Errorf("the page weighs %d bytes, more than %d", size, pageBudget)
+		t.Errorf("%s weighs %d bytes, more than %d", c.title, size, pageBudget)
 	}
 }
 

@@ -26,6 +26,7 @@ type site struct {
 	wishID   string
 	// An endpoint with a delivery.
 	endpointID, deliveryID string
+	requestID              string
 }
 
 // seatKey is a standing that cells share, until one of them may have ended it.
@@ -57,6 +58,7 @@ func (w *world) site(name string) site {
 	w.must(err)
 	s.wishID = wish.ID
 	w.addWebhooks(&s)
+	s.requestID = w.logged(m.ID)
 	return s
 }
 
@@ -72,6 +74,8 @@ func (s site) idOf(r Route) (string, bool) {
 		return "ses_none", true
 	case strings.HasPrefix(r.Name, "webhooks"):
 		return s.endpointID, true
+	case strings.HasPrefix(r.Name, "requests"):
+		return s.requestID, true
 	case r.Name == "static":
 		return "none.css", true
 	}
@@ -243,6 +247,7 @@ func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
 	unknown.keyID = "unk_test_" + strings.Repeat("0", 22)
 	unknown.wishID = controlplane.PrefixAllowlistRequest + strings.Repeat("0", 26)
 	unknown.endpointID = controlplane.PrefixEndpoint + strings.Repeat("0", 26)
+	unknown.requestID = controlplane.PrefixRequest + strings.Repeat("0", 26)
 	unknown.deliveryID = controlplane.PrefixDelivery + strings.Repeat("0", 26)
 	for _, r := range w.handler.(*portal).table.rows {
 		if !strings.Contains(r.Path, "{id}") || strings.HasPrefix(r.Name, "account.") {

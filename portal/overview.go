@@ -33,6 +33,10 @@ type side struct {
 	Href   string
 	Key    *keyView
 	Called bool
+	// Requests is the address of the request log; empty for those who may not see
+	// it.
+	Requests string
+	Traffic  traffic
 }
 
 func (p overviewPage) Complete() bool { return p.Done == len(p.Steps) }
@@ -58,8 +62,8 @@ func showOverview(x *exchange) error {
 			page.Done++
 		}
 	}
-	for _, env := range []controlplane.Environment{controlplane.Test, controlplane.Live} {
-		page.Sides = append(page.Sides, side{env, x.table.byName["keys"].path(env), b.active(env), b.called(env)})
+	if page.Sides, err = x.sides(b); err != nil {
+		return err
 	}
 	for _, k := range b.keys {
 		if k.State == controlplane.KeyRetiring {
@@ -68,6 +72,20 @@ func showOverview(x *exchange) error {
 	}
 	page.Closed = page.Entries == 0 && slices.ContainsFunc(b.keys, keyView.works)
 	return x.render(http.StatusOK, "overview", page)
+}
+
+func (x *exchange) sides(b keyBook) (sides []side, err error) {
+	for _, env := range []controlplane.Environment{controlplane.Test, controlplane.Live} {
+		s := side{Env: env, Href: x.table.byName["keys"].path(env), Key: b.active(env), Called: b.called(env)}
+		if log := x.table.byName["requests"]; log.allows(x.session.Role) {
+			s.Requests = log.path(env)
+			if s.Traffic, err = x.traffic(env); err != nil {
+				return nil, err
+			}
+		}
+		sides = append(sides, s)
+	}
+	return sides, nil
 }
 
 // answered: an endpoint has answered a webhook, that of the test button or any

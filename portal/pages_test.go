@@ -91,12 +91,13 @@ func (w *world) busySite(name string) site {
 		w.must(err)
 	}
 	w.busyWebhooks(&s)
+	w.busyRequests(&s)
 	return s
 }
 
 // refusedAddresses are pages whose question cannot be answered.
 func refusedAddresses() []string {
-	return []string{"/allowlist/check?ip=shop.example", "/audit?since=yesterday", "/test/webhooks/deliveries?since=yesterday"}
+	return []string{"/allowlist/check?ip=shop.example", "/audit?since=yesterday", "/test/webhooks/deliveries?since=yesterday", "/test/requests?ip=shop.example"}
 }
 
 func TestEveryPageKeepsTheRules(t *testing.T) {
@@ -116,7 +117,7 @@ func (w *world) visitAll(t *testing.T, st stage, state State, role controlplane.
 	t.Helper()
 	b := w.inState(st.site.users[role], state, true)
 	for _, r := range w.handler.(*portal).table.rows {
-		if r.Method != get || r.States&state == 0 || !r.allows(role) || r.Name == "static" || st.name == "suspended" && r.permission.Changes {
+		if r.Method != get || r.States&state == 0 || !r.allows(role) || r.Name == "static" || r.Name == "requests.csv" || st.name == "suspended" && r.permission.Changes {
 			continue
 		}
 		target := r.path(controlplane.Test)

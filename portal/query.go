@@ -21,12 +21,24 @@ func (x *exchange) query(name string) string {
 
 // here is the address of the present page with one value of its query replaced.
 func (x *exchange) here(name, value string) string {
+	q := x.queries()
+	q.Set(name, value)
+	return x.r.URL.Path + "?" + q.Encode()
+}
+
+// queryWithout is the query of the present page without one of its values.
+func (x *exchange) queryWithout(name string) string {
+	q := x.queries()
+	q.Del(name)
+	return q.Encode()
+}
+
+func (x *exchange) queries() url.Values {
 	q := url.Values{}
 	for key := range x.r.URL.Query() {
 		if v := x.query(key); v != "" {
 			q.Set(key, v)
 		}
 	}
-	q.Set(name, value)
-	return x.r.URL.Path + "?" + q.Encode()
+	return q
 }

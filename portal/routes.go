@@ -15,7 +15,7 @@ const (
 
 // Routes returns the route table.
 func Routes() []Route {
-	return slices.Concat(everyonesRoutes(), signInRoutes(), merchantRoutes(), webhookRoutes(), companyRoutes(), accountRoutes())
+	return slices.Concat(everyonesRoutes(), signInRoutes(), merchantRoutes(), requestRoutes(), webhookRoutes(), companyRoutes(), accountRoutes())
 }
 
 func everyonesRoutes() []Route {

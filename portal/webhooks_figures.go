@@ -76,19 +76,18 @@ func weekOf(hours []controlplane.Health, now time.Time) []healthSlot {
 
 func emptySlots(n int, last time.Time, step time.Duration) []healthSlot {
 	slots := make([]healthSlot, n)
-	for i := range slots {
-		slots[i].At = last.Add(time.Duration(i-n+1) * step)
+	for i, at := range slotTimes(n, last, step) {
+		slots[i].At = at
 	}
 	return slots
 }
 
 // slotOf is the slot that a moment is in, or nil.
 func slotOf(slots []healthSlot, at time.Time, step time.Duration) *healthSlot {
-	i := at.Sub(slots[0].At)
-	if i < 0 || int(i/step) >= len(slots) {
-		return nil
+	if i, found := slotIndex(slots[0].At, len(slots), step, at); found {
+		return &slots[i]
 	}
-	return &slots[i/step]
+	return nil
 }
 
 func rated(slots []healthSlot) []healthSlot {
@@ -99,12 +98,11 @@ func rated(slots []healthSlot) []healthSlot {
 	return slots
 }
 
-// plot is a drawing of slots. Its numbers are those of the SVG's viewBox, so that
-// no style is needed.
+// plot is a drawing of slots.
 type plot struct {
 	Name          string // a text of the catalogue says what is drawn
 	Width, Height int
-	Good, Bad     []bar
+	Layers        []layer
 	// P50 and P95 are paths.
 	P50, P95 string
 	// Top is what the upper edge stands for: a number of attempts, or a time.
@@ -113,40 +111,15 @@ type plot struct {
 	Slots   []healthSlot
 }
 
-type bar struct{ X, Y, Width, Height int }
-
-const (
-	plotWidth  = 480
-	plotHeight = 96
-)
-
 // countPlot stacks failures on successes.
 func countPlot(name string, slots []healthSlot) plot {
-	p := plot{Name: name, Width: plotWidth, Height: plotHeight, Slots: slots, Top: 1}
-	for _, s := range slots {
-		p.Top = max(p.Top, s.Rate.Attempts)
-	}
-	step := plotWidth / len(slots)
+	columns := make([][]int64, len(slots))
 	for i, s := range slots {
-		good, bad := p.height(s.Succeeded), p.height(s.Failed)
-		at := bar{X: i*step + 1, Width: step - 2}
-		if good > 0 {
-			p.Good = append(p.Good, bar{at.X, plotHeight - good, at.Width, good})
-		}
-		if bad > 0 {
-			p.Bad = append(p.Bad, bar{at.X, max(0, plotHeight-good-bad), at.Width, bad})
-		}
+		columns[i] = []int64{s.Succeeded, s.Failed}
 	}
+	p := plot{Name: name, Width: plotWidth, Height: plotHeight, Slots: slots}
+	p.Layers, p.Top = stacked(columns, "ok", "no")
 	return p
-}
-
-// height is at least 2 for what is there at all: one failure among thousands must
-// be seen.
-func (p plot) height(n int64) int {
-	if n == 0 {
-		return 0
-	}
-	return max(2, int(n*plotHeight/p.Top))
 }
 
 // tookPlot draws the quantiles of the hours that had successes.

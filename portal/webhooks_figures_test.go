@@ -46,7 +46,7 @@ func TestHoursFallIntoTheirSlots(t *testing.T) {
 	if len(day) != 24 || day[0].Succeeded != 1 || day[23].Succeeded != 1 || day[23].P95 != 2 {
 		t.Errorf("the day: %+v", day)
 	}
-	if p := countPlot("", day); len(p.Tried()) != 2 || len(p.Good) != 2 || len(p.Bad) != 0 {
+	if p := countPlot("", day); len(p.Tried()) != 2 || len(p.Layers[0].Bars) != 2 || len(p.Layers[1].Bars) != 0 {
 		t.Errorf("the plot of the day: %+v", p)
 	}
 	week := weekOf(hours, now)
@@ -68,10 +68,11 @@ func TestPlotsStayInsideTheirFrame(t *testing.T) {
 			good, bad = good+min(1, int(h.Succeeded)), bad+min(1, int(h.Failed))
 		}
 		p := countPlot("", rated(slots))
-		if len(p.Good) != good || len(p.Bad) != bad {
-			t.Fatalf("%d and %d bars for %d and %d", len(p.Good), len(p.Bad), good, bad)
+		ok, no := p.Layers[0].Bars, p.Layers[1].Bars
+		if len(ok) != good || len(no) != bad {
+			t.Fatalf("%d and %d bars for %d and %d", len(ok), len(no), good, bad)
 		}
-		for _, b := range append(p.Good, p.Bad...) {
+		for _, b := range append(ok, no...) {
 			if b.X < 0 || b.Y < 0 || b.X+b.Width > plotWidth || b.Y+b.Height > plotHeight || b.Height < 2 {
 				t.Fatalf("bar %+v", b)
 			}

@@ -1,0 +1,71 @@
+package portal
+
+import "time"
+
+// The numbers of a drawing are those of the SVG's viewBox, so that no style is
+// needed.
+const (
+	plotWidth  = 480
+	plotHeight = 96
+)
+
+// bar is one rectangle of a drawing.
+type bar struct{ X, Y, Width, Height int }
+
+// layer is the bars of one kind; Class says which.
+type layer struct {
+	Class string
+	Bars  []bar
+}
+
+// stacked draws columns of counts, a layer for each class, the first at the bottom.
+// top is what the upper edge stands for.
+func stacked(columns [][]int64, classes ...string) (layers []layer, top int64) {
+	layers, top = make([]layer, len(classes)), 1
+	for i, class := range classes {
+		layers[i].Class = class
+	}
+	for _, counts := range columns {
+		top = max(top, sum(counts))
+	}
+	step := plotWidth / len(columns)
+	for i, counts := range columns {
+		base := plotHeight
+		for j, n := range counts {
+			if n == 0 {
+				continue
+			}
+			height := barHeight(n, top)
+			base = max(0, base-height)
+			layers[j].Bars = append(layers[j].Bars, bar{i*step + 1, base, step - 2, height})
+		}
+	}
+	return layers, top
+}
+
+// barHeight is at least 2 for what is there at all: one failure among thousands
+// must be seen.
+func barHeight(n, top int64) int { return max(2, int(n*plotHeight/top)) }
+
+func sum(counts []int64) (n int64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+// slotTimes are the beginnings of n stretches of time, the last one given.
+func slotTimes(n int, last time.Time, step time.Duration) []time.Time {
+	times := make([]time.Time, n)
+	for i := range times {
+		times[i] = last.Add(time.Duration(i-n+1) * step)
+	}
+	return times
+}
+
+// slotIndex is the stretch of time that a moment is in; false if it is in none.
+func slotIndex(first time.Time, n int, step time.Duration, at time.Time) (int, bool) {
+	since := at.Sub(first)
+	i := int(since / step)
+	return i, since >= 0 && i < n
+}
