@@ -28,6 +28,7 @@ type DB struct {
 	file   *sqliteFile
 	// Of PostgreSQL, and nil elsewhere.
 	server *postgresServer
+	gate   *gate
 
 	mu     sync.Mutex
 	closed bool
@@ -56,6 +57,9 @@ func (db *DB) View(ctx context.Context, fn func(controlplane.Tx) error) error {
 		return errClosed()
 	}
 	defer db.views.Done()
+	if err := db.gate.pass(ctx); err != nil {
+		return err
+	}
 	ctx, leave := db.reading.begin(ctx)
 	defer leave()
 	conn, t, err := begin(ctx, ctx, db.readers, sql.TxOptions{Isolation: db.dialect.viewLevel(), ReadOnly: true}, db.dialect)
@@ -124,6 +128,9 @@ func (db *DB) enter() bool {
 // [controlplane.CodeUnavailable]. A panic of fn is [controlplane.CodeInternal],
 // and fn undone.
 func (db *DB) Update(ctx context.Context, fn func(controlplane.Tx) error) error {
+	if err := db.gate.pass(ctx); err != nil {
+		return err
+	}
 	return db.updates.update(ctx, fn)
 }
 

@@ -53,6 +53,17 @@ type postgresServer struct {
 // something about are [*controlplane.Error]: away, refused, another program's,
 // newer schema.
 func OpenPostgres(ctx context.Context, c PostgresConfig) (*DB, error) {
+	db, err := newPostgres(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.gate.pass(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func newPostgres(c PostgresConfig) (*DB, error) {
 	identity, err := PostgresIdentity(c.URL)
 	if err != nil {
 		return nil, err
@@ -64,9 +75,10 @@ func OpenPostgres(ctx context.Context, c PostgresConfig) (*DB, error) {
 	prepare(config)
 	s := &postgresServer{identity: identity, writers: pool(config, c.Password, orPreset(c.Writers, postgresWriters))}
 	db := &DB{dialect: postgresDialect{}, server: s, readers: pool(config, c.Password, orPreset(c.Readers, postgresReaders))}
-	if db.schema, err = preparePostgres(ctx, s.writers); err != nil {
-		return nil, errors.Join(err, s.writers.Close(), db.readers.Close())
-	}
+	db.gate = newGate(func(ctx context.Context) (err error) {
+		db.schema, err = preparePostgres(ctx, s.writers)
+		return err
+	})
 	s.updates = &parallelWriter{db: s.writers, dialect: db.dialect, committed: db.afterCommit, turn: make(chan struct{}, 1)}
 	db.updates = s.updates
 	s.listener = listen(func(ctx context.Context) (*pgx.Conn, error) { return connect(ctx, config, c.Password) }, db.watch.wake)
@@ -129,8 +141,12 @@ func connect(ctx context.Context, config *pgx.ConnConfig, password func() (strin
 
 func (s *postgresServer) stats(db *DB) Stats {
 	w, r, u := s.writers.Stats(), db.readers.Stats(), s.updates
-	return Stats{
-		Kind: "postgres", Path: s.identity, SchemaVersion: db.schema, Groups: u.changes.Load(), Updates: u.changes.Load(), LargestGroup: 1,
+	out := Stats{
+		Kind: "postgres", Path: s.identity, Groups: u.changes.Load(), Updates: u.changes.Load(), LargestGroup: 1,
 		Connections: w.OpenConnections + r.OpenConnections, Waits: w.WaitCount + r.WaitCount, Collisions: u.collisions.Load(),
 	}
+	if db.gate.open.Load() {
+		out.SchemaVersion = db.schema
+	}
+	return out
 }

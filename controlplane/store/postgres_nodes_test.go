@@ -221,3 +221,47 @@ func TestClosedPostgresRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A database that is away when it is opened is brought up to date by whoever finds it
+// there first.
+func TestPostgresIsOpenedLater(t *testing.T) {
+	var mine pgtest.Server
+	t.Cleanup(func() {
+		if err := mine.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	url := mine.Database(t)
+	mine.Halt(t)
+	if _, err := OpenPostgres(t.Context(), PostgresConfig{URL: url}); controlplane.CodeOf(err) != controlplane.CodeUnavailable {
+		t.Fatalf("opened at once: %v", err)
+	}
+	db, err := OpenPostgresLater(PostgresConfig{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for name, err := range map[string]error{"Update": insert(t.Context(), db, 1), "View": find(t.Context(), db, 1)} {
+		if controlplane.CodeOf(err) != controlplane.CodeUnavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	mine.Resume(t)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			if err := insert(t.Context(), db, i); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	mustFind(t, db, 7)
+	if s, err := db.Stats(t.Context()); err != nil || s.SchemaVersion == 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
