@@ -5,11 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,7 +44,7 @@ type site struct {
 	caddy, data               string
 	gateway, upstream, portal string // ports
 	// receiver is a merchant's server, which takes every webhook.
-	receiver *httptest.Server
+	receiver *receiver
 	process  *os.Process
 }
 
@@ -82,17 +79,6 @@ func (s *site) awaitCertificate() {
 		time.Sleep(50 * time.Millisecond)
 	}
 	s.t.Fatalf("the portal has no certificate: %v", err)
-}
-
-// startReceiver also writes down the certificate, for the gateway to trust.
-func (s *site) startReceiver() {
-	s.t.Helper()
-	s.receiver = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusNoContent)
-	}))
-	s.t.Cleanup(s.receiver.Close)
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.receiver.Certificate().Raw})
-	check(s.t, os.WriteFile(filepath.Join(s.data, "receiver.pem"), text, 0o600))
 }
 
 // explain shows what Caddy said was wrong, when a test has failed.
