@@ -25,6 +25,15 @@ func (p deliveryPage) Replayable() bool {
 	return p.MayReplay && !p.Waits() && p.EndpointState == controlplane.EndpointEnabled
 }
 
+// Meaning is the text about the delivery's state: a test is not tried for 72 hours.
+func (p deliveryPage) Meaning() string {
+	text := "delivery.meaning." + string(p.State)
+	if p.State == controlplane.DeliveryExhausted && p.Type == controlplane.EventWebhookTest {
+		text += "_test"
+	}
+	return text
+}
+
 // delivery reads the delivery that the address names. One of another endpoint or
 // environment is not found, like one of another merchant.
 func (x *exchange) delivery() (controlplane.DeliveryDetail, error) {

@@ -133,8 +133,8 @@ func tookPlot(name string, slots []healthSlot) plot {
 	return p
 }
 
-// path is a line through the slots with a value, broken at the others. A slot
-// between two others without one is a line of no length, which round caps show.
+// path is a line through the slots with a value, broken at the others. It begins with
+// half a slot on the level, all that there is of a slot between two without a value.
 func (p plot) path(value func(healthSlot) took) string {
 	var b strings.Builder
 	step, open := plotWidth/len(p.Slots), false
@@ -147,7 +147,7 @@ func (p plot) path(value func(healthSlot) took) string {
 		if open {
 			fmt.Fprintf(&b, "L%d %d", x, y)
 		} else {
-			fmt.Fprintf(&b, "M%d %dh0", x, y)
+			fmt.Fprintf(&b, "M%d %dh%d", x-step/4, y, step/2)
 		}
 		open = true
 	}

@@ -83,10 +83,10 @@ func TestPlotsStayInsideTheirFrame(t *testing.T) {
 	})
 }
 
-func TestLineOfALoneHourIsADot(t *testing.T) {
+func TestLineOfALoneHourCanBeSeen(t *testing.T) {
 	slots := make([]healthSlot, 24)
 	slots[3].P95, slots[7].P95, slots[8].P95 = 1, 1, 1
-	if got := tookPlot("", slots).P95; got != "M70 92h0M150 92h0L170 92" {
+	if got := tookPlot("", slots).P95; got != "M65 92h10M145 92h10L170 92" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -148,8 +148,8 @@ func TestReplayOfFailuresCountsFirstAndTakesThatMoment(t *testing.T) {
 		w.clock.pass(time.Hour)
 	}
 	b := w.as(s, controlplane.RoleOwner)
-	b.wants(b.get(page), http.StatusOK, "Replay 3 events", "0 events would be sent: they were held", `value="2026-02-28T15:00"`)
-	b.wants(b.get(page+"?since=2026-03-01T12:30"), http.StatusOK, "2 events would be sent again", "Replay 2 events")
+	b.wants(b.get(page), http.StatusOK, "Replay now: 3", "Events to send: 0. They were held", `value="2026-02-28T15:00"`)
+	b.wants(b.get(page+"?since=2026-03-01T12:30"), http.StatusOK, "Events to send again: 2.", "Replay now: 2")
 	b.wants(b.get(page+"?since=soon"), http.StatusUnprocessableEntity, "Write a date and time such as")
 	b.to(b.press(page+"?since=2026-03-01T12:30", page, nil), "/test/webhooks/"+e.ID)
 	_, err := w.service.StepReplays(t.Context())

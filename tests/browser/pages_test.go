@@ -18,6 +18,7 @@ func TestEveryPage(t *testing.T) {
 	t.Run("nothing there yet", c.inspectEmpty)
 	t.Run("filled", c.inspectFilled)
 	t.Run("onlooker", c.inspectOnlooker)
+	t.Run("webhooks", c.inspectWebhooks)
 }
 
 func (c *chromium) inspectAnonymous(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,6 +82,8 @@ func (s *site) awaitCertificate() {
 	s.t.Fatalf("the portal has no certificate: %v", err)
 }
 
+const maxExplained = 20 // lines
+
 // explain shows what Caddy said was wrong, when a test has failed.
 func explain(t testing.TB, log string) {
 	if !t.Failed() {
@@ -88,11 +91,8 @@ func explain(t testing.TB, log string) {
 	}
 	text, err := os.ReadFile(log)
 	check(t, err)
-	for line := range strings.Lines(string(text)) {
-		if strings.Contains(line, `"level":"error"`) {
-			t.Log(line)
-		}
-	}
+	lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool { return !strings.Contains(line, `"level":"error"`) })
+	t.Log(strings.Join(lines[max(0, len(lines)-maxExplained):], "\n"))
 }
 
 func freePort(t testing.TB) string {

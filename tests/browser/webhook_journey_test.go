@@ -60,7 +60,7 @@ func (p *person) addEndpoint(a *account, path string) (secret, endpoint string) 
 	p.expect("/test/webhooks/new", "This was done already")
 	p.press("Back")
 	p.expect("/test/webhooks", path)
-	p.load(chromedp.Click(chromedp.CSS(`main table a`)))
+	p.load(chromedp.Click(chromedp.JSPath(`[...document.querySelectorAll("main table a")].filter((e) => e.textContent.endsWith("` + path + `"))[0]`)))
 	if endpoint = p.path(); strings.Contains(p.text(), secret) {
 		p.t.Error("the endpoint's page shows the secret again")
 	}
@@ -90,6 +90,7 @@ func (p *person) replaysAFailedTest(endpoint, path string) {
 	p.press("Request, answer and times")
 	p.becomes("the disk is full")
 	p.becomes(failed.id)
+	p.becomes("A test is tried once, and this one failed.")
 
 	r.mends(path)
 	p.press("Replay this one event")
@@ -134,7 +135,7 @@ func (p *person) enablesAndReplaysWhatWasHeld(merchant, endpoint, path string) {
 	r.mends(path)
 	p.press("Enable the endpoint")
 	p.expect(endpoint+"/replay", "Choose whether to replay what was held meanwhile.")
-	p.press("Replay 1 events")
+	p.press("Replay now: 1")
 	p.expect(endpoint, "The replay has begun.")
 	if held := r.await(p.t, path, n+2); held.id == gone.id || !strings.Contains(held.body, "withdrawal.failed") {
 		p.t.Errorf("replayed: %+v, want what was held", held)
