@@ -22,6 +22,9 @@ type Actor struct {
 	MerchantID string
 	// Sudo: the actor has confirmed who they are within the last ten minutes.
 	Sudo bool
+	// BreakGlass is why a change must not wait for a second pair of eyes; empty: it
+	// waits. Only a platform admin can break the glass, and everyone gets to see it.
+	BreakGlass string
 	// TokenID is the staff token by which a program acts as the member of staff.
 	TokenID string
 
@@ -38,7 +41,7 @@ func (a Actor) roleFits() bool {
 	case ActorUser:
 		return a.MerchantID != "" && isMerchantRole(a.Role)
 	case ActorStaff:
-		return a.Role == RolePlatformAdmin || a.Role == RolePlatformOperator || a.Role == RoleAuditor
+		return isPlatformRole(a.Role)
 	case ActorLocal:
 		return a.Role == RoleLocal
 	case ActorSystem:

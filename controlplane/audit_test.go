@@ -31,7 +31,7 @@ func trail(t *testing.T) *world {
 	for i := range 6 {
 		ok(w.RenameMerchant(t.Context(), local(), RenameMerchant{MerchantID: m.ID, Name: fmt.Sprintf("Shop %d", i)}))(t)
 	}
-	wants(t, justErr(w.SuspendMerchant(t.Context(), staff(RoleAuditor), m.ID)), CodeDenied)
+	wants(t, justErr(w.SuspendMerchant(t.Context(), w.staff(RoleAuditor), m.ID)), CodeDenied)
 	if n := w.auditRows(); n != 8 {
 		t.Fatalf("%d rows", n)
 	}
@@ -41,7 +41,7 @@ func trail(t *testing.T) *world {
 func TestUntouchedTrailVerifies(t *testing.T) {
 	w := trail(t)
 	w.raw(dropAuditTriggers()...)
-	r := ok(w.VerifyAudit(t.Context(), staff(RoleAuditor)))(t)
+	r := ok(w.VerifyAudit(t.Context(), w.staff(RoleAuditor)))(t)
 	head := w.lastAudit()
 	if r.FirstBad != 0 || r.Problem != "" || r.Rows != 8 || r.Head != fmt.Sprintf("%x", head.Hash) {
 		t.Errorf("unexpected report: %+v", r)
@@ -155,8 +155,8 @@ func TestMerchantsSeeTheirOwnTrailWithTheActsOfStaff(t *testing.T) {
 	w := newWorld(t)
 	own, other := w.merchant("Own"), w.merchant("Other")
 	owner := w.user(own.ID, "ann", RoleOwner)
-	ok(w.RenameMerchant(t.Context(), staff(RolePlatformAdmin), RenameMerchant{own.ID, "Renamed"}))(t)
-	ok(w.RenameMerchant(t.Context(), staff(RolePlatformAdmin), RenameMerchant{other.ID, "Hidden"}))(t)
+	ok(w.RenameMerchant(t.Context(), w.staff(RolePlatformAdmin), RenameMerchant{own.ID, "Renamed"}))(t)
+	ok(w.RenameMerchant(t.Context(), w.staff(RolePlatformAdmin), RenameMerchant{other.ID, "Hidden"}))(t)
 	ok(w.IssueKey(t.Context(), owner, IssueKey{own.ID, Live}))(t)
 
 	for _, f := range []AuditFilter{{}, {MerchantID: own.ID}} {

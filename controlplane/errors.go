@@ -32,6 +32,9 @@ const (
 	CodeSuspended Code = "MERCHANT_SUSPENDED"
 	// CodeLimit: a documented maximum is reached; of attempts, if RetryAfter is set.
 	CodeLimit Code = "LIMIT_REACHED"
+	// CodePending: the change was written down and waits until another member of staff
+	// approves it; nothing else is changed yet. [Error.ApprovalID] names it.
+	CodePending Code = "APPROVAL_PENDING"
 	// CodeUnavailable: a part the operation needs is away; trying again may help.
 	CodeUnavailable Code = "UNAVAILABLE"
 	// CodeInternal: a fault of ours. The message never reaches a caller.
@@ -46,6 +49,8 @@ type Error struct {
 	// Fields names the inputs at fault: always when Code is [CodeInvalid], and
 	// with other codes where one input is to blame.
 	Fields []FieldError `json:"fields,omitempty"`
+	// ApprovalID is what a change waits for when Code is [CodePending].
+	ApprovalID string `json:"approval_id,omitempty"`
 	// RetryAfter is when the same call may succeed; 0 if waiting is not known to
 	// help.
 	RetryAfter time.Duration `json:"-"`

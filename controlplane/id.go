@@ -24,6 +24,7 @@ const (
 	PrefixServiceToken   = "svt_"
 	PrefixStaffToken     = "stt_"
 
+	PrefixApproval         = "apr_"
 	PrefixAllowlistRequest = "alr_"
 )
 

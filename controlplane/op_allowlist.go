@@ -16,25 +16,39 @@ type AddAllowlistEntry struct {
 }
 
 // AddAllowlistEntry lets a range use the merchant's keys, live and test.
-// CodeLimit beyond [MaxAllowlistEntries], CodeConflict if the range is there.
+// CodeLimit beyond [MaxAllowlistEntries], CodeConflict if the range is there,
+// CodePending if somebody else of the staff has to approve.
 func (s *Service) AddAllowlistEntry(ctx context.Context, a Actor, in AddAllowlistEntry) (AllowlistEntry, error) {
-	r := request{actor: a, op: OpAllowlistAdd, merchantID: in.MerchantID, input: in}
-	if err := s.admit(ctx, r); err != nil {
-		return AllowlistEntry{}, err
-	}
-	prefix, err := ParseAllowlistCIDR(in.CIDR, s.rules.AllowPrivateRanges)
+	p, err := s.planAddEntry(ctx, a, in)
 	if err != nil {
 		return AllowlistEntry{}, err
 	}
+	return carryOut(ctx, s, p)
+}
+
+func (s *Service) planAddEntry(ctx context.Context, a Actor, in AddAllowlistEntry) (p plan[AllowlistEntry], err error) {
+	p.request = request{actor: a, op: OpAllowlistAdd, merchantID: in.MerchantID, input: in, eyes: liveTraffic(in.MerchantID)}
+	if err := s.admit(ctx, p.request); err != nil {
+		return p, err
+	}
+	prefix, err := ParseAllowlistCIDR(in.CIDR, s.rules.AllowPrivateRanges)
+	if err != nil {
+		return p, err
+	}
+	e, err := s.newEntry(a, in.MerchantID, prefix, in.Note)
+	p.do = func(tx Tx, rec *record) (AllowlistEntry, error) {
+		rec.target, rec.diff = e.ID, map[string]Change{"cidr": {To: prefix}, "note": {To: e.Note}}
+		return s.insertEntry(ctx, tx, e)
+	}
+	return p, err
+}
+
+func (s *Service) newEntry(a Actor, merchantID string, prefix netip.Prefix, note string) (AllowlistEntry, error) {
 	id, err := NewID(PrefixEntry, s.now(), s.random)
 	if err != nil {
 		return AllowlistEntry{}, asError(err)
 	}
-	e := AllowlistEntry{ID: id, MerchantID: in.MerchantID, Prefix: prefix, Note: in.Note, CreatedAt: s.now(), CreatedBy: a.Name}
-	return change(ctx, s, r, func(tx Tx, rec *record) (AllowlistEntry, error) {
-		rec.target, rec.diff = e.ID, map[string]Change{"cidr": {To: prefix}, "note": {To: e.Note}}
-		return s.insertEntry(ctx, tx, e)
-	})
+	return AllowlistEntry{ID: id, MerchantID: merchantID, Prefix: prefix, Note: note, CreatedAt: s.now(), CreatedBy: a.Name}, nil
 }
 
 // insertEntry adds a range, whoever asked for it, and makes gateways load it.
@@ -48,7 +62,7 @@ func (s *Service) insertEntry(ctx context.Context, tx Tx, e AllowlistEntry) (All
 	}
 	added, err := tx.InsertAllowlistEntry(ctx, e)
 	if errors.Is(err, ErrDuplicate) {
-		return e, Errorf(CodeConflict, "%s is in the allowlist already", e.Prefix)
+		return e, conflictingField("cidr", "present", "%s is in the allowlist already", e.Prefix)
 	}
 	if err != nil {
 		return e, err
@@ -82,16 +96,47 @@ type RemoveAllowlistEntry struct {
 }
 
 // RemoveAllowlistEntry takes a range out. An allowlist without entries lets
-// nobody in.
+// nobody in. CodePending if somebody else of the staff has to approve.
 func (s *Service) RemoveAllowlistEntry(ctx context.Context, a Actor, in RemoveAllowlistEntry) (AllowlistEntry, error) {
-	r := request{actor: a, op: OpAllowlistRemove, merchantID: in.MerchantID, input: in}
-	return change(ctx, s, r, func(tx Tx, rec *record) (AllowlistEntry, error) {
+	p, err := s.planRemoveEntry(ctx, a, in)
+	if err != nil {
+		return AllowlistEntry{}, err
+	}
+	return carryOut(ctx, s, p)
+}
+
+func (s *Service) planRemoveEntry(ctx context.Context, a Actor, in RemoveAllowlistEntry) (p plan[AllowlistEntry], err error) {
+	p.request = request{actor: a, op: OpAllowlistRemove, merchantID: in.MerchantID, input: in, eyes: liveTraffic(in.MerchantID)}
+	p.do = func(tx Tx, rec *record) (AllowlistEntry, error) {
 		e, err := findEntry(ctx, tx, in)
 		if err != nil {
 			return e, err
 		}
 		rec.target, rec.diff = e.ID, map[string]Change{"cidr": {From: e.Prefix}, "note": {From: e.Note}}
 		return e, s.deleteEntry(ctx, tx, e)
+	}
+	return p, nil
+}
+
+// SetAllowlistNote is the input of [Service.SetAllowlistNote].
+type SetAllowlistNote struct {
+	MerchantID string `json:"merchant_id" validate:"required"`
+	EntryID    string `json:"entry_id" validate:"required"`
+	Note       string `json:"note" validate:"required,note"`
+}
+
+// SetAllowlistNote says anew whose addresses an entry holds. Who gets in stays the
+// same, so gateways need not know.
+func (s *Service) SetAllowlistNote(ctx context.Context, a Actor, in SetAllowlistNote) (AllowlistEntry, error) {
+	r := request{actor: a, op: OpAllowlistNote, merchantID: in.MerchantID, input: in}
+	return change(ctx, s, r, func(tx Tx, rec *record) (AllowlistEntry, error) {
+		e, err := tx.AllowlistEntry(ctx, in.MerchantID, in.EntryID)
+		if err != nil {
+			return e, orNotFound(err, "allowlist entry", in.EntryID)
+		}
+		rec.target, rec.diff = e.ID, map[string]Change{"note": {From: e.Note, To: in.Note}}
+		e.Note = in.Note
+		return e, tx.UpdateAllowlistNote(ctx, in.MerchantID, e.ID, in.Note)
 	})
 }
 

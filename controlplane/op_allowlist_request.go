@@ -97,31 +97,36 @@ type DecideAllowlistRequest struct {
 
 // WithdrawAllowlistRequest takes a request back. CodeConflict if it was decided.
 func (s *Service) WithdrawAllowlistRequest(ctx context.Context, a Actor, in DecideAllowlistRequest) (AllowlistRequest, error) {
-	return s.decideRequest(ctx, a, OpAllowlistWithdraw, AllowlistWithdrawn, in, nil)
+	return carryOut(ctx, s, s.planDecision(ctx, a, OpAllowlistWithdraw, AllowlistWithdrawn, in, nil))
 }
 
 // RejectAllowlistRequest turns a request down. CodeConflict if it was decided.
 func (s *Service) RejectAllowlistRequest(ctx context.Context, a Actor, in DecideAllowlistRequest) (AllowlistRequest, error) {
-	return s.decideRequest(ctx, a, OpAllowlistReject, AllowlistRejected, in, func(Tx, AllowlistRequest) error {
+	return carryOut(ctx, s, s.planDecision(ctx, a, OpAllowlistReject, AllowlistRejected, in, func(Tx, AllowlistRequest) error {
 		if in.Answer == "" {
-			return InvalidField("answer", "is missing; say why, or what to ask for instead")
+			return InvalidField("answer", "is missing; say why, or what to ask for instead").because("required")
 		}
 		return nil
-	})
+	}))
 }
 
 // ApproveAllowlistRequest carries a request out. CodeConflict if it was decided, or
-// no longer fits the allowlist; CodeLimit if the allowlist is full.
+// no longer fits the allowlist; CodeLimit if the allowlist is full; CodePending if
+// somebody else of the staff has to approve it too.
 func (s *Service) ApproveAllowlistRequest(ctx context.Context, a Actor, in DecideAllowlistRequest) (AllowlistRequest, error) {
-	id, err := NewID(PrefixEntry, s.now(), s.random)
+	p, err := s.planApproveRequest(ctx, a, in)
 	if err != nil {
-		return AllowlistRequest{}, asError(err)
+		return AllowlistRequest{}, err
 	}
-	return s.decideRequest(ctx, a, OpAllowlistApprove, AllowlistApproved, in, func(tx Tx, q AllowlistRequest) error {
+	return carryOut(ctx, s, p)
+}
+
+func (s *Service) planApproveRequest(ctx context.Context, a Actor, in DecideAllowlistRequest) (plan[AllowlistRequest], error) {
+	e, err := s.newEntry(a, in.MerchantID, netip.Prefix{}, "")
+	p := s.planDecision(ctx, a, OpAllowlistApprove, AllowlistApproved, in, func(tx Tx, q AllowlistRequest) error {
 		if q.Action == AllowlistAdd {
-			_, err := s.insertEntry(ctx, tx, AllowlistEntry{
-				ID: id, MerchantID: q.MerchantID, Prefix: q.Prefix, Note: q.Reason, CreatedAt: s.now(), CreatedBy: a.Name,
-			})
+			e.Prefix, e.Note = q.Prefix, q.Reason
+			_, err := s.insertEntry(ctx, tx, e)
 			return err
 		}
 		e, found, err := entryOf(ctx, tx, q.MerchantID, q.Prefix)
@@ -133,15 +138,17 @@ func (s *Service) ApproveAllowlistRequest(ctx context.Context, a Actor, in Decid
 		}
 		return s.deleteEntry(ctx, tx, e)
 	})
+	p.eyes = liveTraffic(in.MerchantID)
+	return p, err
 }
 
-// decideRequest ends a pending request; carryOut, if any, runs in the same
+// planDecision ends a pending request; effect, if any, happens in the same
 // transaction.
-func (s *Service) decideRequest(ctx context.Context, a Actor, op Operation, to AllowlistRequestState, in DecideAllowlistRequest,
-	carryOut func(tx Tx, q AllowlistRequest) error,
-) (AllowlistRequest, error) {
-	r := request{actor: a, op: op, merchantID: in.MerchantID, input: in}
-	return change(ctx, s, r, func(tx Tx, rec *record) (AllowlistRequest, error) {
+func (s *Service) planDecision(ctx context.Context, a Actor, op Operation, to AllowlistRequestState, in DecideAllowlistRequest,
+	effect func(tx Tx, q AllowlistRequest) error,
+) (p plan[AllowlistRequest]) {
+	p.request = request{actor: a, op: op, merchantID: in.MerchantID, input: in}
+	p.do = func(tx Tx, rec *record) (AllowlistRequest, error) {
 		q, err := tx.AllowlistRequest(ctx, in.MerchantID, in.RequestID)
 		if err != nil {
 			return q, orNotFound(err, "allowlist request", in.RequestID)
@@ -149,8 +156,8 @@ func (s *Service) decideRequest(ctx context.Context, a Actor, op Operation, to A
 		if q.State != AllowlistPending {
 			return q, Errorf(CodeConflict, "the request is %s already", q.State)
 		}
-		if carryOut != nil {
-			if err := carryOut(tx, q); err != nil {
+		if effect != nil {
+			if err := effect(tx, q); err != nil {
 				return q, err
 			}
 		}
@@ -158,6 +165,32 @@ func (s *Service) decideRequest(ctx context.Context, a Actor, op Operation, to A
 		rec.diff = map[string]Change{"state": {From: q.State, To: to}, "action": {To: q.Action}, "cidr": {To: q.Prefix}}
 		q.State, q.DecidedAt, q.DecidedBy, q.Answer = to, s.now(), a.Name, in.Answer
 		return q, tx.UpdateAllowlistRequest(ctx, q)
+	}
+	return p
+}
+
+// QueuedRequest is a request with the name of its merchant.
+type QueuedRequest struct {
+	AllowlistRequest
+	MerchantName string `json:"merchant_name"`
+}
+
+// AllowlistQueue lists what all merchants wait for, oldest first.
+func (s *Service) AllowlistQueue(ctx context.Context, a Actor, page Page) ([]QueuedRequest, error) {
+	return read(ctx, s, request{actor: a, op: OpAllowlistQueue, input: page}, func(tx Tx) ([]QueuedRequest, error) {
+		all, err := tx.PendingAllowlistRequests(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		queue := make([]QueuedRequest, len(all))
+		for i, q := range all {
+			m, err := tx.Merchant(ctx, q.MerchantID)
+			if err != nil {
+				return nil, err
+			}
+			queue[i] = QueuedRequest{q, m.Name}
+		}
+		return queue, nil
 	})
 }
 

@@ -27,7 +27,7 @@ func (w *world) wishes(merchantID string) []AllowlistRequest {
 func TestApprovalCarriesTheRequestOut(t *testing.T) {
 	w := newWorld(t)
 	m := w.merchant("Shop").ID
-	owner, sam := w.user(m, "olga", RoleOwner), staff(RolePlatformOperator)
+	owner, sam := w.user(m, "olga", RoleOwner), w.staff(RolePlatformOperator)
 	in := RequestAllowlistChange{MerchantID: m, Action: AllowlistAdd, CIDR: "::ffff:198.51.100.0/120", Reason: "Bangkok data centre"}
 	q := ok(w.RequestAllowlistChange(t.Context(), owner, in))(t)
 	if q.State != AllowlistPending || q.CreatedBy != "olga" || q.Prefix.String() != "198.51.100.0/24" {

@@ -14,7 +14,7 @@ func TestAllowlistEntryLife(t *testing.T) {
 	m, ctx := w.merchant("Shop"), t.Context()
 	revision := func() int64 { return ok(w.Merchant(ctx, local(), m.ID))(t).Revision }
 	before := revision()
-	e := ok(w.AddAllowlistEntry(ctx, staff(RolePlatformAdmin), AddAllowlistEntry{m.ID, " 8.8.8.0/24 ", "office in Bangkok"}))(t)
+	e := ok(w.AddAllowlistEntry(ctx, w.staff(RolePlatformAdmin), AddAllowlistEntry{m.ID, " 8.8.8.0/24 ", "office in Bangkok"}))(t)
 	w.diffIs(OpAllowlistAdd, e.ID, `{"cidr":{"to":"8.8.8.0/24"},"note":{"to":"office in Bangkok"}}`)
 	if e.Prefix.String() != "8.8.8.0/24" || e.CreatedBy != "sam" || e.Row == 0 || revision() <= before {
 		t.Errorf("unexpected entry %+v or no new revision", e)

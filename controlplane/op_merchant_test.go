@@ -97,7 +97,7 @@ func TestListMerchantsPagesAndFilters(t *testing.T) {
 	}
 	ok(w.SuspendMerchant(ctx, local(), made[3].ID))(t)
 	ids := func(f MerchantFilter) (out string) {
-		for _, m := range ok(w.ListMerchants(ctx, staff(RoleAuditor), f))(t) {
+		for _, m := range ok(w.ListMerchants(ctx, w.staff(RoleAuditor), f))(t) {
 			out += m.Name[len("Shop "):]
 		}
 		return out

@@ -3,6 +3,7 @@ package controlplane_test
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func staffTokenCalls() map[Operation]call {
 			} else {
 				owner = w.member("eve"+strings.ToLower(cmpID(w)), RoleAuditor)
 			}
-			owner.Sudo, owner.Role = true, RoleAuditor
+			owner.Sudo, owner.Role = true, platformRole(owner.Role)
 			t := w.staffToken(owner, IssueStaffToken{})
 			return justErr(w.RevokeStaffToken(w.Context(), a, t.Token.ID))
 		},
@@ -72,6 +73,14 @@ func staffTokenCalls() map[Operation]call {
 
 func cmpID(w *world) string { return ok(NewID("", w.clock.Now(), w.parts.Random))(w) }
 
+// platformRole is a role that staff can have, whatever an actor claims to be.
+func platformRole(r Role) Role {
+	if slices.Contains([]Role{RolePlatformAdmin, RolePlatformOperator}, r) {
+		return r
+	}
+	return RoleAuditor
+}
+
 // ensureMember gives an actor who is nobody's account one.
 func (w *world) ensureMember(a Actor) {
 	w.Helper()
@@ -80,7 +89,7 @@ func (w *world) ensureMember(a Actor) {
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		return tx.InsertStaff(w.Context(), Staff{ID: a.ID, Username: a.Name, Role: RoleAuditor, SecurityVersion: 1, CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now()})
+		return tx.InsertStaff(w.Context(), Staff{ID: a.ID, Username: a.ID, Role: platformRole(a.Role), SecurityVersion: 1, CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now()})
 	}))
 }
 

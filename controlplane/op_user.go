@@ -32,18 +32,24 @@ const (
 
 // CreateUser makes a user with a generated password that must be changed at the
 // first sign-in and dies unused after 72 h. CodeConflict if the username is taken
-// by any merchant.
+// by any merchant; CodePending if it makes an owner and somebody else of the staff has
+// to approve.
 func (s *Service) CreateUser(ctx context.Context, a Actor, in CreateUser) (NewAccount, error) {
-	in.Username = NormalizeUsername(in.Username)
-	r := request{actor: a, op: OpUserCreate, merchantID: in.MerchantID, input: in}
-	if err := s.admit(ctx, r); err != nil { // before the expensive hash
-		return NewAccount{}, err
-	}
-	account, password, err := s.newAccount(ctx, PrefixUser, in.Username, s.rules.InitialPasswordTTL)
+	p, err := s.planCreateUser(ctx, a, in)
 	if err != nil {
 		return NewAccount{}, err
 	}
-	return change(ctx, s, r, func(tx Tx, rec *record) (NewAccount, error) {
+	return carryOut(ctx, s, p)
+}
+
+func (s *Service) planCreateUser(ctx context.Context, a Actor, in CreateUser) (p plan[NewAccount], err error) {
+	in.Username = NormalizeUsername(in.Username)
+	p.request = request{actor: a, op: OpUserCreate, merchantID: in.MerchantID, input: in, eyes: makes(in.Role == RoleOwner, "")}
+	if err := s.admit(ctx, p.request); err != nil { // before the expensive hash
+		return p, err
+	}
+	account, password, err := s.newAccount(ctx, PrefixUser, in.Username, s.rules.InitialPasswordTTL)
+	p.do = func(tx Tx, rec *record) (NewAccount, error) {
 		now := s.now()
 		rec.target = account.ID
 		rec.diff = map[string]Change{"username": {To: in.Username}, "role": {To: in.Role}, "email": {To: in.Email}}
@@ -52,7 +58,8 @@ func (s *Service) CreateUser(ctx context.Context, a Actor, in CreateUser) (NewAc
 			Password: password, SecurityVersion: 1, CreatedAt: now, UpdatedAt: now,
 		})
 		return account, takenUsername(err, in.Username)
-	})
+	}
+	return p, err
 }
 
 // newAccount draws an id and a password and hashes the password, outside of any
@@ -78,25 +85,24 @@ func (s *Service) newAccount(ctx context.Context, prefix, username string, ttl t
 
 func takenUsername(err error, username string) error {
 	if errors.Is(err, ErrDuplicate) {
-		return Errorf(CodeConflict, "the username %q is taken; usernames are unique over all merchants", username)
+		return conflictingField("username", "taken", "%q is taken; usernames are unique over all merchants", username)
 	}
 	return err
 }
 
 // DisableUser ends the user's sessions and refuses their sign-in.
 func (s *Service) DisableUser(ctx context.Context, a Actor, merchantID, userID string) (User, error) {
-	r := request{actor: a, op: OpUserDisable, merchantID: merchantID, input: ofMerchant{merchantID}}
-	return s.setDisabled(ctx, r, userID, true)
+	return carryOut(ctx, s, s.planDisabled(ctx, a, OpUserDisable, UserRef{merchantID, userID}, true))
 }
 
 // EnableUser undoes [Service.DisableUser].
 func (s *Service) EnableUser(ctx context.Context, a Actor, merchantID, userID string) (User, error) {
-	r := request{actor: a, op: OpUserEnable, merchantID: merchantID, input: ofMerchant{merchantID}}
-	return s.setDisabled(ctx, r, userID, false)
+	return carryOut(ctx, s, s.planDisabled(ctx, a, OpUserEnable, UserRef{merchantID, userID}, false))
 }
 
-func (s *Service) setDisabled(ctx context.Context, r request, userID string, to bool) (User, error) {
-	return s.changeUser(ctx, r, userID, func(u *User, rec *record) error {
+func (s *Service) planDisabled(ctx context.Context, a Actor, op Operation, in UserRef, to bool) plan[User] {
+	r := request{actor: a, op: op, merchantID: in.MerchantID, input: in}
+	return s.planUser(ctx, r, in.UserID, func(_ Tx, u *User, rec *record) error {
 		if u.Disabled == to {
 			return Errorf(CodeConflict, "user %s is %s already", u.ID, map[bool]string{true: "disabled", false: "enabled"}[to])
 		}
@@ -106,6 +112,12 @@ func (s *Service) setDisabled(ctx context.Context, r request, userID string, to 
 	})
 }
 
+// UserRef names a user of a merchant.
+type UserRef struct {
+	MerchantID string `json:"merchant_id" validate:"required"`
+	UserID     string `json:"user_id" validate:"required"`
+}
+
 // SetUserRole is the input of [Service.SetUserRole].
 type SetUserRole struct {
 	MerchantID string `json:"merchant_id" validate:"required"`
@@ -113,23 +125,44 @@ type SetUserRole struct {
 	Role       Role   `json:"role" validate:"required,merchant_role"`
 }
 
-// SetUserRole changes what a user may do, and ends their sessions.
+// SetUserRole changes what a user may do, and ends their sessions. CodePending if it
+// makes an owner and somebody else of the staff has to approve.
 func (s *Service) SetUserRole(ctx context.Context, a Actor, in SetUserRole) (User, error) {
-	r := request{actor: a, op: OpUserRole, merchantID: in.MerchantID, input: in}
-	return s.changeUser(ctx, r, in.UserID, func(u *User, rec *record) error {
+	p, err := s.planUserRole(ctx, a, in)
+	if err != nil {
+		return User{}, err
+	}
+	return carryOut(ctx, s, p)
+}
+
+func (s *Service) planUserRole(ctx context.Context, a Actor, in SetUserRole) (plan[User], error) {
+	r := request{actor: a, op: OpUserRole, merchantID: in.MerchantID, input: in, eyes: makes(in.Role == RoleOwner, "")}
+	return s.planUser(ctx, r, in.UserID, func(_ Tx, u *User, rec *record) error {
 		if u.Role == in.Role {
 			return Errorf(CodeConflict, "user %s has the role %s already", u.ID, in.Role)
 		}
 		rec.diff = map[string]Change{"role": {From: u.Role, To: in.Role}}
 		u.Role = in.Role
 		return nil
-	})
+	}), nil
 }
 
-// changeUser loads, changes and saves a user. Whatever is changed this way
-// changes what protects the account, so older sessions die with it.
-func (s *Service) changeUser(ctx context.Context, r request, userID string, edit func(*User, *record) error) (User, error) {
-	return s.rescueUser(ctx, r, userID, func(_ Tx, u *User, rec *record) error { return edit(u, rec) })
+// planUser loads, changes and saves a user. Whatever is changed this way changes what
+// protects the account, so older sessions die with it.
+func (s *Service) planUser(ctx context.Context, r request, userID string, edit func(Tx, *User, *record) error) plan[User] {
+	return plan[User]{r, func(tx Tx, rec *record) (User, error) {
+		u, err := tx.User(ctx, r.merchantID, userID)
+		if err != nil {
+			return u, orNotFound(err, "user", userID)
+		}
+		rec.target = u.ID
+		if err := edit(tx, &u, rec); err != nil {
+			return u, err
+		}
+		u.SecurityVersion++
+		u.UpdatedAt = s.now()
+		return u, tx.UpdateUser(ctx, u)
+	}}
 }
 
 // ListUsers lists a merchant's users.
@@ -138,41 +171,30 @@ func (s *Service) ListUsers(ctx context.Context, a Actor, f UserFilter) ([]User,
 	return read(ctx, s, r, func(tx Tx) ([]User, error) { return tx.Users(ctx, f) })
 }
 
-// BootstrapStaff is the input of [Service.BootstrapStaff].
-type BootstrapStaff struct {
-	Username string `json:"username" validate:"required,username"`
-	Email    string `json:"email,omitempty" validate:"omitempty,max=254,mailable,email"`
+// UserView is a user with what is known of how they sign in.
+type UserView struct {
+	User
+	// SecondFactor: one is enrolled.
+	SecondFactor bool `json:"second_factor"`
 }
 
-// bootstrapPasswordTTL is shorter than that of a user's initial password: the one
-// who gets it sits at the terminal.
-const bootstrapPasswordTTL = 24 * time.Hour
-
-// BootstrapStaff makes the first platform admin. It works only while there is no
-// staff at all: CodeConflict afterwards.
-func (s *Service) BootstrapStaff(ctx context.Context, a Actor, in BootstrapStaff) (NewAccount, error) {
-	in.Username = NormalizeUsername(in.Username)
-	r := request{actor: a, op: OpStaffBootstrap, input: in}
-	if err := s.admit(ctx, r); err != nil {
-		return NewAccount{}, err
-	}
-	account, password, err := s.newAccount(ctx, PrefixStaff, in.Username, bootstrapPasswordTTL)
-	if err != nil {
-		return NewAccount{}, err
-	}
-	return change(ctx, s, r, func(tx Tx, rec *record) (NewAccount, error) {
-		n, err := tx.CountStaff(ctx)
-		if err != nil {
-			return account, err
+// User returns one user.
+func (s *Service) User(ctx context.Context, a Actor, in UserRef) (UserView, error) {
+	r := request{actor: a, op: OpUserList, merchantID: in.MerchantID, input: in}
+	return read(ctx, s, r, func(tx Tx) (v UserView, err error) {
+		if v.User, err = tx.User(ctx, in.MerchantID, in.UserID); err != nil {
+			return v, orNotFound(err, "user", in.UserID)
 		}
-		if n > 0 {
-			return account, Errorf(CodeConflict, "there is staff already; a platform admin adds more in the console")
-		}
-		now := s.now()
-		rec.target, rec.diff = account.ID, map[string]Change{"username": {To: in.Username}, "role": {To: RolePlatformAdmin}}
-		return account, tx.InsertStaff(ctx, Staff{
-			ID: account.ID, Username: in.Username, Email: in.Email, Role: RolePlatformAdmin,
-			Password: password, SecurityVersion: 1, CreatedAt: now, UpdatedAt: now,
-		})
+		v.SecondFactor, err = enrolled(ctx, tx, v.ID)
+		return v, err
 	})
+}
+
+// enrolled reports whether an account has a second factor.
+func enrolled(ctx context.Context, tx Tx, accountID string) (bool, error) {
+	_, err := tx.Seed(ctx, accountID, true)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }

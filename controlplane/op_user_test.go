@@ -27,7 +27,7 @@ func (w *world) stored(merchantID, id string) (u User) {
 func TestNewUserGetsAPasswordThatDies(t *testing.T) {
 	w := newWorld(t)
 	m := w.merchant("Shop")
-	a := ok(w.CreateUser(t.Context(), staff(RolePlatformOperator), CreateUser{
+	a := ok(w.CreateUser(t.Context(), w.staff(RolePlatformAdmin), CreateUser{
 		MerchantID: m.ID, Username: " Ann@Shop.example ", Email: "ann@shop.example", Role: RoleOwner,
 	}))(t)
 	w.diffIs(OpUserCreate, a.ID, `{"email":{"to":"ann@shop.example"},"role":{"to":"owner"},"username":{"to":"ann@shop.example"}}`)

@@ -19,6 +19,7 @@ const (
 	OpUserEnable  Operation = "user.enable"
 	OpUserRole    Operation = "user.role"
 	OpUserList    Operation = "user.list"
+	OpUserSignOut Operation = "user.sign_out"
 
 	OpUserResetPassword     Operation = "user.reset_password"
 	OpUserResetSecondFactor Operation = "user.reset_second_factor"
@@ -32,12 +33,15 @@ const (
 	OpAllowlistRemove Operation = "allowlist.remove"
 	OpAllowlistList   Operation = "allowlist.list"
 	OpAllowlistCheck  Operation = "allowlist.check"
+	OpAllowlistNote   Operation = "allowlist.note"
+	OpAllowlistImport Operation = "allowlist.import"
 
 	OpAllowlistRequest  Operation = "allowlist.request"
 	OpAllowlistWithdraw Operation = "allowlist.withdraw"
 	OpAllowlistRequests Operation = "allowlist.requests"
 	OpAllowlistApprove  Operation = "allowlist.approve"
 	OpAllowlistReject   Operation = "allowlist.reject"
+	OpAllowlistQueue    Operation = "allowlist.queue"
 
 	OpEndpointCreate  Operation = "endpoint.create"
 	OpEndpointUpdate  Operation = "endpoint.update"
@@ -70,6 +74,20 @@ const (
 	OpStaffTokenList   Operation = "staff_token.list"
 
 	OpStaffBootstrap Operation = "staff.bootstrap"
+	OpStaffCreate    Operation = "staff.create"
+	OpStaffDisable   Operation = "staff.disable"
+	OpStaffEnable    Operation = "staff.enable"
+	OpStaffRole      Operation = "staff.role"
+	OpStaffSignOut   Operation = "staff.sign_out"
+	OpStaffList      Operation = "staff.list"
+
+	OpStaffResetPassword     Operation = "staff.reset_password"
+	OpStaffResetSecondFactor Operation = "staff.reset_second_factor"
+
+	OpApprovalApprove  Operation = "approval.approve"
+	OpApprovalReject   Operation = "approval.reject"
+	OpApprovalWithdraw Operation = "approval.withdraw"
+	OpApprovalList     Operation = "approval.list"
 
 	OpAuditList   Operation = "audit.list"
 	OpAuditVerify Operation = "audit.verify"
@@ -95,6 +113,10 @@ const (
 	OpRecoveryCodes      Operation = "account.recovery_codes"
 	OpSessionRevoke      Operation = "account.session.revoke"
 )
+
+// OpApprovalRequest is in the trail when a change was asked for that waits for a
+// second pair of eyes. Who may ask is said by the row of the change itself.
+const OpApprovalRequest Operation = "approval.request"
 
 // Permission is one row of the permission table.
 type Permission struct {
@@ -150,6 +172,7 @@ func merchantPermissions() []Permission {
 		{OpUserList, g.managers, false, false},
 		{OpUserResetPassword, g.staff, true, true},
 		{OpUserResetSecondFactor, g.staff, true, true},
+		{OpUserSignOut, g.staff, false, true}, // ending a session is never made hard
 
 		{OpKeyIssue, g.keepers, true, true},
 		{OpKeyRotate, g.keepers, true, true},
@@ -159,12 +182,15 @@ func merchantPermissions() []Permission {
 		{OpAllowlistAdd, g.staff, true, true},
 		{OpAllowlistRemove, g.staff, true, true},
 		{OpAllowlistList, g.everyone, false, false},
+		{OpAllowlistNote, g.staff, true, true},
+		{OpAllowlistImport, g.staff, true, true},
 		{OpAllowlistCheck, g.everyone, false, false},
 		{OpAllowlistRequest, g.keepers, false, true},
 		{OpAllowlistWithdraw, g.keepers, false, true},
 		{OpAllowlistRequests, g.everyone, false, false},
 		{OpAllowlistApprove, g.staff, true, true},
 		{OpAllowlistReject, g.staff, true, true},
+		{OpAllowlistQueue, g.watchers, false, false},
 	}
 }
 
@@ -202,6 +228,19 @@ func platformPermissions() []Permission {
 		{OpServiceTokenList, g.watchers, false, false},
 
 		{OpStaffBootstrap, g.local, false, true},
+		{OpStaffCreate, g.admins, true, true},
+		{OpStaffDisable, g.admins, true, true},
+		{OpStaffEnable, g.admins, true, true},
+		{OpStaffRole, g.admins, true, true},
+		{OpStaffResetPassword, g.admins, true, true},
+		{OpStaffResetSecondFactor, g.admins, true, true},
+		{OpStaffSignOut, g.admins, false, true},
+		{OpStaffList, g.watchers, false, false},
+
+		{OpApprovalApprove, g.admins, true, true},
+		{OpApprovalReject, g.admins, true, true},
+		{OpApprovalWithdraw, g.staff, false, true},
+		{OpApprovalList, g.watchers, false, false},
 
 		// Ending a token is never made hard.
 		{OpStaffTokenIssue, g.watchers, true, true},

@@ -107,6 +107,8 @@ type request struct {
 	merchantID string
 	// input is checked against its validate tags; nil if there is none.
 	input any
+	// eyes: the change may need a second pair of them; nil: it does not.
+	eyes *fourEyes
 }
 
 // foreign reports whether a user asks about a merchant that is not theirs.
@@ -138,14 +140,20 @@ func change[T any](ctx context.Context, s *Service, r request, fn func(tx Tx, re
 		if err := s.mayChange(ctx, tx, r); err != nil {
 			return err
 		}
-		var rec record
-		result, err := fn(tx, &rec)
+		seen, err := s.look(ctx, tx, r)
 		if err != nil {
 			return err
 		}
-		out = result
-		return s.audit(ctx, tx, r, rec, OutcomeOK, "")
+		var rec record
+		if out, err = fn(tx, &rec); err != nil {
+			return err
+		}
+		return s.underLook(ctx, tx, r, rec, seen)
 	})
+	var wait *mustWait
+	if errors.As(err, &wait) {
+		err = s.ask(ctx, r, wait.rehearsed)
+	}
 	if err != nil {
 		s.auditFailure(ctx, r, err)
 		return zero, asError(err)
@@ -225,6 +233,9 @@ func authorise(r request) error {
 // that is suspended, and by a user who is no longer what their session says: what
 // was true when they were admitted may have changed before the transaction began.
 func (s *Service) mayChange(ctx context.Context, tx Tx, r request) error {
+	if err := s.staffStillMay(ctx, tx, r.actor); err != nil {
+		return err
+	}
 	if err := s.tokenStillWorks(ctx, tx, r.actor); err != nil {
 		return err
 	}
@@ -246,9 +257,28 @@ func (s *Service) mayChange(ctx context.Context, tx Tx, r request) error {
 		return err
 	}
 	if err != nil || u.Disabled || u.Role != r.actor.Role {
-		return Errorf(CodeDenied, "your account was changed since you signed in; sign in again")
+		return errAccountChanged()
 	}
 	return nil
+}
+
+// staffStillMay refuses staff who are no longer what their session says.
+func (s *Service) staffStillMay(ctx context.Context, tx Tx, a Actor) error {
+	if a.Kind != ActorStaff {
+		return nil
+	}
+	m, err := tx.StaffMember(ctx, a.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err != nil || m.Disabled || m.Role != a.Role {
+		return errAccountChanged()
+	}
+	return nil
+}
+
+func errAccountChanged() error {
+	return Errorf(CodeDenied, "your account was changed since you signed in; sign in again")
 }
 
 // audit appends one row to the trail inside tx.

@@ -38,6 +38,7 @@ type Tx interface {
 	WebhookTx
 	StaffTokenTx
 	RequestTx
+	ApprovalTx
 	AccountTx
 	OutboxTx
 
@@ -97,6 +98,8 @@ type KeyUse struct {
 type AllowlistTx interface {
 	// InsertAllowlistEntry assigns [AllowlistEntry.Row].
 	InsertAllowlistEntry(ctx context.Context, e AllowlistEntry) (AllowlistEntry, error)
+	// UpdateAllowlistNote writes the note of an entry.
+	UpdateAllowlistNote(ctx context.Context, merchantID, id, note string) error
 	DeleteAllowlistEntry(ctx context.Context, merchantID, id string) error
 	AllowlistEntry(ctx context.Context, merchantID, id string) (AllowlistEntry, error)
 	// Allowlist lists a merchant's entries, oldest first.
@@ -115,6 +118,8 @@ type AllowlistRequestTx interface {
 	// AllowlistRequests lists newest first; After is the id that ended the page
 	// before.
 	AllowlistRequests(ctx context.Context, f AllowlistRequestFilter) ([]AllowlistRequest, error)
+	// PendingAllowlistRequests lists those of every merchant, oldest first.
+	PendingAllowlistRequests(ctx context.Context, p Page) ([]AllowlistRequest, error)
 }
 
 // AllowlistMatch is the newest match of an entry since it was last written down.

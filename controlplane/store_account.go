@@ -26,6 +26,7 @@ type AccountTx interface {
 type StaffTx interface {
 	StaffMember(ctx context.Context, id string) (Staff, error)
 	StaffByUsername(ctx context.Context, username string) (Staff, error)
+	StaffMembers(ctx context.Context, p Page) ([]Staff, error)
 	// UpdateStaff writes what [UserTx.UpdateUser] writes of a user.
 	UpdateStaff(ctx context.Context, s Staff) error
 }

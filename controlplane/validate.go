@@ -20,6 +20,7 @@ import (
 //	username       3 to 64 of a–z 0–9 . _ - @ +, starting with a letter or digit
 //	env            live or test
 //	merchant_role  owner, admin, operator or viewer
+//	platform_role  platform_admin, platform_operator or auditor
 //	overlap        an [Overlap] on offer
 //	mailable       printable ASCII, as an e-mail header takes it
 type checker struct{ v *validator.Validate }
@@ -36,6 +37,7 @@ func newChecker() (*checker, error) {
 		"note":          func(s string) bool { return printable(s, 1, 200) },
 		"username":      username.MatchString,
 		"env":           func(s string) bool { return Environment(s).Valid() },
+		"platform_role": func(s string) bool { return isPlatformRole(Role(s)) },
 		"merchant_role": func(s string) bool { return isMerchantRole(Role(s)) },
 		"mailable":      func(s string) bool { return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0 },
 	}
@@ -60,6 +62,10 @@ func printable(s string, least, most int) bool {
 		return false
 	}
 	return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+func isPlatformRole(r Role) bool {
+	return r == RolePlatformAdmin || r == RolePlatformOperator || r == RoleAuditor
 }
 
 func isMerchantRole(r Role) bool {
@@ -103,6 +109,8 @@ func ruleText(f validator.FieldError) string {
 		return "must be live or test"
 	case "merchant_role":
 		return "must be owner, admin, operator or viewer"
+	case "platform_role":
+		return "must be platform_admin, platform_operator or auditor"
 	case "overlap":
 		return "must be one of: 0, 1h, 24h, 168h (7 days)"
 	case "email", "mailable":

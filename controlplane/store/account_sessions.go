@@ -14,6 +14,9 @@ const (
 	sqlStaffByUsername = `SELECT id, username, email, role, disabled, password_hash, password_must_change,
 			password_changed_at, password_expires_at, security_version, created_at, updated_at
 		FROM staff WHERE username = $1`
+	sqlStaffMembers = `SELECT id, username, email, role, disabled, password_hash, password_must_change,
+			password_changed_at, password_expires_at, security_version, created_at, updated_at
+		FROM staff WHERE id > $1 ORDER BY id LIMIT $2`
 	sqlUpdateStaff = `UPDATE staff SET email = $1, role = $2, disabled = $3, password_hash = $4, password_must_change = $5,
 			password_changed_at = $6, password_expires_at = $7, security_version = $8, updated_at = $9
 		WHERE id = $10`
@@ -40,6 +43,10 @@ func (t *tx) StaffMember(ctx context.Context, id string) (controlplane.Staff, er
 
 func (t *tx) StaffByUsername(ctx context.Context, username string) (controlplane.Staff, error) {
 	return one(ctx, t, "staff", scanStaff, sqlStaffByUsername, username)
+}
+
+func (t *tx) StaffMembers(ctx context.Context, p controlplane.Page) ([]controlplane.Staff, error) {
+	return list(ctx, t, "staff", scanStaff, sqlStaffMembers, p.After, p.Rows())
 }
 
 func (t *tx) UpdateStaff(ctx context.Context, s controlplane.Staff) error {

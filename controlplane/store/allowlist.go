@@ -14,7 +14,8 @@ const (
 		FROM allowlist_entries WHERE merchant_id = $1 AND id = $2`
 	sqlAllowlist = `SELECT row_id, id, merchant_id, cidr, note, created_at, created_by, last_match_at
 		FROM allowlist_entries WHERE merchant_id = $1 ORDER BY id`
-	sqlSaveAllowlistMatch = `UPDATE allowlist_entries SET last_match_at = $1 WHERE row_id = $2 AND last_match_at < $1`
+	sqlUpdateAllowlistNote = `UPDATE allowlist_entries SET note = $1 WHERE merchant_id = $2 AND id = $3`
+	sqlSaveAllowlistMatch  = `UPDATE allowlist_entries SET last_match_at = $1 WHERE row_id = $2 AND last_match_at < $1`
 )
 
 func (t *tx) InsertAllowlistEntry(ctx context.Context, e controlplane.AllowlistEntry) (controlplane.AllowlistEntry, error) {
@@ -26,6 +27,10 @@ func (t *tx) InsertAllowlistEntry(ctx context.Context, e controlplane.AllowlistE
 
 func (t *tx) DeleteAllowlistEntry(ctx context.Context, merchantID, id string) error {
 	return t.change(ctx, "allowlist entry", sqlDeleteAllowlistEntry, merchantID, id)
+}
+
+func (t *tx) UpdateAllowlistNote(ctx context.Context, merchantID, id, note string) error {
+	return t.change(ctx, "allowlist entry", sqlUpdateAllowlistNote, note, merchantID, id)
 }
 
 func (t *tx) AllowlistEntry(ctx context.Context, merchantID, id string) (controlplane.AllowlistEntry, error) {

@@ -16,6 +16,8 @@ const (
 		FROM allowlist_requests WHERE merchant_id = $1 AND id = $2`
 	sqlAllowlistRequests = `SELECT id, merchant_id, action, cidr, reason, state, created_at, created_by, decided_at, decided_by, answer
 		FROM allowlist_requests WHERE merchant_id = $1 AND ($2 = '' OR state = $2) AND ($3 = '' OR id < $3) ORDER BY id DESC LIMIT $4`
+	sqlPendingAllowlistRequests = `SELECT id, merchant_id, action, cidr, reason, state, created_at, created_by, decided_at, decided_by, answer
+		FROM allowlist_requests WHERE state = 'pending' AND id > $1 ORDER BY id LIMIT $2`
 )
 
 func (t *tx) InsertAllowlistRequest(ctx context.Context, q controlplane.AllowlistRequest) error {
@@ -33,6 +35,10 @@ func (t *tx) AllowlistRequest(ctx context.Context, merchantID, id string) (contr
 
 func (t *tx) AllowlistRequests(ctx context.Context, f controlplane.AllowlistRequestFilter) ([]controlplane.AllowlistRequest, error) {
 	return list(ctx, t, "allowlist requests", scanAllowlistRequest, sqlAllowlistRequests, f.MerchantID, f.State, f.After, f.Rows())
+}
+
+func (t *tx) PendingAllowlistRequests(ctx context.Context, p controlplane.Page) ([]controlplane.AllowlistRequest, error) {
+	return list(ctx, t, "allowlist requests", scanAllowlistRequest, sqlPendingAllowlistRequests, p.After, p.Rows())
 }
 
 func scanAllowlistRequest(r scanner, q *controlplane.AllowlistRequest) error {

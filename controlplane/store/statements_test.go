@@ -70,18 +70,19 @@ func TestNoStatementHidesOutsideTheConstants(t *testing.T) {
 // merchant, each with the reason.
 func notByMerchant() map[string]string {
 	return map[string]string{
-		"sqlUserByUsername":         "sign-in learns from it which merchant it is for",
-		"sqlSaveKeyUse":             "the gateway's own counters, by the key that it verified",
-		"sqlSaveAllowlistMatch":     "the gateway's own counters, by the row that it matched",
-		"sqlAudit":                  "staff read the whole trail",
-		"sqlAuditAfter":             "verification reads the whole trail",
-		"sqlSealedAPISecrets":       "re-encryption reaches every merchant",
-		"sqlSnapshotSize":           "gateways serve every merchant",
-		"sqlSnapshotMerchants":      "gateways serve every merchant",
-		"sqlSnapshotMerchantsAfter": "gateways serve every merchant",
-		"sqlSnapshotKeys":           "gateways serve every merchant",
-		"sqlSnapshotKeysAfter":      "gateways serve every merchant",
-		"sqlKeysStopping":           "every merchant is reminded",
+		"sqlUserByUsername":           "sign-in learns from it which merchant it is for",
+		"sqlSaveKeyUse":               "the gateway's own counters, by the key that it verified",
+		"sqlSaveAllowlistMatch":       "the gateway's own counters, by the row that it matched",
+		"sqlAudit":                    "staff read the whole trail",
+		"sqlAuditAfter":               "verification reads the whole trail",
+		"sqlSealedAPISecrets":         "re-encryption reaches every merchant",
+		"sqlSnapshotSize":             "gateways serve every merchant",
+		"sqlSnapshotMerchants":        "gateways serve every merchant",
+		"sqlSnapshotMerchantsAfter":   "gateways serve every merchant",
+		"sqlSnapshotKeys":             "gateways serve every merchant",
+		"sqlSnapshotKeysAfter":        "gateways serve every merchant",
+		"sqlKeysStopping":             "every merchant is reminded",
+		"sqlPendingAllowlistRequests": "staff decide what every merchant asks for",
 	}
 }
 

@@ -32,6 +32,18 @@ func allowlistContract() []contract {
 			again.MerchantID = ms[1].ID
 			insertEntry(k, again)
 		}},
+		{"a note is written anew, and that of another merchant is not", func(k *kit) {
+			ms := k.merchants(2)
+			e := insertEntry(k, Entry(ms[0].ID, 1))
+			k.must(func(ctx context.Context, tx controlplane.Tx) error {
+				return tx.UpdateAllowlistNote(ctx, e.MerchantID, e.ID, "moved")
+			})
+			k.wants(controlplane.ErrNotFound, func(ctx context.Context, tx controlplane.Tx) error {
+				return tx.UpdateAllowlistNote(ctx, ms[1].ID, e.ID, "stolen")
+			})
+			e.Note = "moved"
+			same(k, entry(k, e.MerchantID, e.ID), e)
+		}},
 		{"an entry of another merchant is not found", func(k *kit) {
 			ms := k.merchants(2)
 			e := insertEntry(k, Entry(ms[0].ID, 1))

@@ -45,6 +45,20 @@ func allowlistRequestContract() []contract {
 				return tx.AllowlistRequest(ctx, ms[0].ID, q.ID)
 			}), q)
 		}},
+		{"those that wait are listed over all merchants, oldest first", func(k *kit) {
+			ms := k.merchants(2)
+			a, b, c := AllowlistRequest(ms[1].ID, 1), AllowlistRequest(ms[0].ID, 2), AllowlistRequest(ms[0].ID, 3)
+			insertRequests(k, a, b, c)
+			b.State = controlplane.AllowlistApproved
+			k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.UpdateAllowlistRequest(ctx, b) })
+			pending := func(p controlplane.Page) []controlplane.AllowlistRequest {
+				return read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.AllowlistRequest, error) {
+					return tx.PendingAllowlistRequests(ctx, p)
+				})
+			}
+			same(k, pending(controlplane.Page{}), []controlplane.AllowlistRequest{a, c})
+			same(k, pending(controlplane.Page{After: a.ID, Limit: 1}), []controlplane.AllowlistRequest{c})
+		}},
 		{"a request of no merchant is refused as not found", func(k *kit) {
 			k.wants(controlplane.ErrNotFound, func(ctx context.Context, tx controlplane.Tx) error {
 				return tx.InsertAllowlistRequest(ctx, AllowlistRequest("mer_x", 1))

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) controlplane.Store) {
 		{"keys", keyContract()},
 		{"allowlist", allowlistContract()},
 		{"allowlist requests", allowlistRequestContract()},
+		{"approvals", approvalContract()},
 		{"audit", auditContract()},
 		{"outbox", outboxContract()},
 		{"keyring", keyringContract()},
