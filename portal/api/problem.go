@@ -24,10 +24,12 @@ type Problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	// Code is one of the closed set of [controlplane.Code].
-	Code      controlplane.Code         `json:"code"`
-	Detail    string                    `json:"detail,omitempty"`
-	Fields    []controlplane.FieldError `json:"fields,omitempty"`
-	RequestID string                    `json:"request_id"`
+	Code   controlplane.Code         `json:"code"`
+	Detail string                    `json:"detail,omitempty"`
+	Fields []controlplane.FieldError `json:"fields,omitempty"`
+	// ApprovalID is what a change waits for, with status 202.
+	ApprovalID string `json:"approval_id,omitempty"`
+	RequestID  string `json:"request_id"`
 }
 
 // httpError is an error that HTTP has a status of its own for.
@@ -68,6 +70,8 @@ func statusOf(e *controlplane.Error) int {
 		return http.StatusForbidden
 	case controlplane.CodeNotFound:
 		return http.StatusNotFound
+	case controlplane.CodePending:
+		return http.StatusAccepted
 	case controlplane.CodeConflict:
 		return http.StatusConflict
 	case controlplane.CodeLimit:
@@ -103,7 +107,7 @@ func (x *exchange) fail(err error) {
 		detail = fmt.Sprintf("%s needs a confirmed token: one issued with confirmed for a member of staff with a second factor", x.route.Operation)
 	}
 	x.write(status, problemMedia, Problem{
-		Title: http.StatusText(status), Status: status, Code: e.Code, Detail: detail, Fields: e.Fields, RequestID: x.id,
+		Title: http.StatusText(status), Status: status, Code: e.Code, Detail: detail, Fields: e.Fields, ApprovalID: e.ApprovalID, RequestID: x.id,
 	})
 }
 
