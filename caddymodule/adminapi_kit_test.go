@@ -28,6 +28,8 @@ type apiWorld struct {
 	members map[controlplane.Role]controlplane.Staff
 	// spare is a merchant that nothing was done to yet.
 	spare apiSite
+	// glass: requests do not wait for a second pair of eyes.
+	glass bool
 	// asked counts, for each request comes from an address of its own: wrong tokens
 	// are throttled by it.
 	asked uint32
@@ -106,6 +108,9 @@ func (w *apiWorld) ask(method, target, token, body string) *httptest.ResponseRec
 	r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1234", byte(w.asked>>16), byte(w.asked>>8), byte(w.asked))
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	if w.glass {
+		r.Header.Set(api.BreakGlassHeader, "nobody else is here")
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")

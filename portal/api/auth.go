@@ -6,6 +6,10 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
+// BreakGlassHeader says why a change must not wait for the approval of another
+// platform admin.
+const BreakGlassHeader = "Unk-Break-Glass"
+
 // notABrowser refuses requests that pages make. Cookies are not looked at, and no
 // CORS header ever allows one, so a page could do no harm; but none has a business
 // here, and a token in a page is a token lost.
@@ -41,6 +45,7 @@ func (x *exchange) authenticate() error {
 	if x.ip.IsValid() {
 		x.actor.IP = x.ip.String()
 	}
+	x.actor.BreakGlass = x.r.Header.Get(BreakGlassHeader)
 	x.actor.UserAgent, x.actor.RequestID = x.r.UserAgent(), x.id
 	return nil
 }
