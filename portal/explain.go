@@ -39,7 +39,7 @@ func refusalCodes() []string {
 func refusalCauses() []string {
 	return []string{
 		"missing", "repeated", "syntax", "mixed_schemes", "nominated", "not_signed", "method", "conflict", "target",
-		"revoked", "expired", "suspended", "clock_ahead", "clock_behind", "signature_expired", "nonces_forgotten",
+		"revoked", "expired", "merchant_suspended", "clock_ahead", "clock_behind", "signature_expired", "nonces_forgotten",
 		"timestamp_milliseconds", "timestamp_date", "signature_upper_case", "signature_prefix_missing", "signature_base64", "signature_hex",
 		"signature_base64url", "signature_colons", "digest_hex", "digest_base64url", "digest_colons", "components_not_separated",
 		"query_left_out", "query_sorted", "query_reencoded", "path_decoded", "body_newline_added", "body_newline_removed", "body_line_endings",
