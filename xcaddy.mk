@@ -108,10 +108,11 @@ lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint and govulncheck
 bench: ## measure against bare reverse_proxy and a bare HTTP client, print the figures
 	go run ./tests/bench $(BENCHFLAGS)
 
-# What a few seconds show in the tests, shown for long: killed 50 times, and ten
-# minutes with readers that hold transactions.
+# What a few seconds show in the tests, shown for long: killed 50 times, ten minutes
+# with readers that hold transactions, and 20 storms.
 soak: ## ingest and deliver for ten minutes, kill it 50 times
 	WEBHOOK_SOAK=10m WEBHOOK_CRASH_ROUNDS=50 go test -count=1 -timeout=30m -v -run='TestSoak|TestKill' ./controlplane/delivery
+	WEBHOOK_STORMS=20 go test -race -count=1 -timeout=60m -run='InAStorm' ./controlplane/delivery
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \

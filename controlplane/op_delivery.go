@@ -202,7 +202,7 @@ func (s *Service) stepReplay(ctx context.Context, tx Tx, p Replay) error {
 	if err != nil {
 		return err
 	}
-	candidates, err := tx.ReplayCandidates(ctx, p, replaySlice)
+	candidates, err := s.replayCandidates(ctx, tx, p)
 	if err != nil {
 		return err
 	}
@@ -216,4 +216,17 @@ func (s *Service) stepReplay(ctx context.Context, tx Tx, p Replay) error {
 		p.FinishedAt = s.now()
 	}
 	return tx.UpdateReplay(ctx, p)
+}
+
+// replayCandidates is the next slice, and nothing once the endpoint was stopped:
+// what is let go then would only be held again.
+func (s *Service) replayCandidates(ctx context.Context, tx Tx, p Replay) ([]Delivery, error) {
+	_, err := enabledEndpoint(ctx, tx, p.MerchantID, p.EndpointID)
+	if CodeOf(err) == CodeConflict {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return tx.ReplayCandidates(ctx, p, replaySlice)
 }

@@ -97,8 +97,13 @@ func (c *chaos) run() {
 }
 
 func (c *chaos) pick() controlplane.Endpoint {
+	return c.any(c.Rand)
+}
+
+// any is an endpoint by chance, the same for the same seed.
+func (c *chaos) any(r *rand.Rand) controlplane.Endpoint {
 	urls := slices.Sorted(maps.Keys(c.endpoints))
-	return c.endpoints[urls[c.IntN(len(urls))]]
+	return c.endpoints[urls[r.IntN(len(urls))]]
 }
 
 // act does one thing of many. What an operation refuses is no matter here.

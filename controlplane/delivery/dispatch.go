@@ -65,14 +65,21 @@ func (e *Engine) Unreserve(claims []controlplane.Claim) {
 func (e *Engine) Wake(row int64, merchantID string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.running {
-		return
-	}
+	// What happens while the engine stands still is for its next start.
 	e.endpoint(row, merchantID).stale = true
+	e.chores.replays = true
+	e.settleSoon(row)
 	for lane := range lanes {
-		e.wake(row, merchantID, controlplane.Lane(lane), e.now())
+		if e.running {
+			e.wake(row, merchantID, controlplane.Lane(lane), e.now())
+		}
 	}
-	e.chores.settle[row], e.chores.replays = true, true
+}
+
+// settleSoon hands an endpoint that may have been stopped to the keeper. The lock is
+// held.
+func (e *Engine) settleSoon(row int64) {
+	e.chores.settle[row] = true
 	poke(e.choreNow)
 }
 

@@ -177,6 +177,10 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.wake(b.EndpointRow, b.MerchantID, b.Lane, b.NextAt)
 		e.chores.settle[b.EndpointRow] = true
 	}
+	for _, ep := range e.endpoints {
+		e.look(ep) // some were changed while the engine stood still
+	}
+	e.chores.replays = true
 	go e.record()
 	e.loops.Go(func() { e.load(loops) })
 	e.loops.Go(func() { e.keep(loops) })
@@ -223,7 +227,8 @@ func (e *Engine) Stop(ctx context.Context) {
 	defer e.mu.Unlock()
 	e.looks, e.fast, e.slow = nil, newRotation(), newRotation()
 	for _, ep := range e.endpoints {
-		ep.stored, ep.index, ep.turning = [lanes]time.Time{}, -1, false
+		// One that was about to be disabled may not have been: its next failure asks again.
+		ep.stored, ep.index, ep.turning, ep.condemned = [lanes]time.Time{}, -1, false, false
 	}
 }
 

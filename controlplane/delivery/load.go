@@ -274,6 +274,8 @@ func (e *Engine) take(l loaded) {
 	for i, q := range l.queries {
 		if at := l.claimed[i].NextAt; !at.IsZero() {
 			ep.stores(int(q.Lane), at)
+		} else if len(l.claimed[i].Claims) == 0 {
+			e.settleSoon(ep.row) // what should wait there may wait for a stopped endpoint
 		}
 		for _, c := range l.claimed[i].Claims {
 			e.claims++

@@ -49,6 +49,7 @@ func (e *Engine) news() (all []controlplane.EndpointNotice) {
 		}
 		delete(e.changed, row)
 		e.touch(ep)
+		poke(e.recordNow) // perhaps nothing is attempted for long
 		all = append(all, n)
 	}
 	return all

@@ -32,6 +32,7 @@ func (e *Engine) record() {
 	rollUp := time.NewTimer(rollUpEvery)
 	rollUp.Stop()
 	defer rollUp.Stop()
+	armed := false
 	for open := true; open; {
 		var batch []outcome
 		flush := false
@@ -48,9 +49,13 @@ func (e *Engine) record() {
 		if len(batch) > 0 {
 			e.write(batch)
 		}
-		if flush || !open {
+		switch {
+		case flush || !open:
+			armed = false
 			e.writeHealth()
-		} else if e.rollUpDue() {
+		case !armed && e.rollUpDue():
+			// Not again for what comes until then: a steady flow would put it off for ever.
+			armed = true
 			rollUp.Reset(rollUpEvery)
 		}
 	}
@@ -111,8 +116,7 @@ func (e *Engine) waits(b outcome) {
 	}
 	e.wake(c.EndpointRow, c.MerchantID, c.Lane, at)
 	if ep := e.endpoint(c.EndpointRow, c.MerchantID); ep.stale || ep.loading || ep.condemned || ep.known.State != controlplane.EndpointEnabled {
-		e.chores.settle[ep.row] = true
-		poke(e.choreNow)
+		e.settleSoon(ep.row)
 	}
 }
 
