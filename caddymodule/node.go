@@ -78,7 +78,11 @@ func (n *node) build(ctx context.Context, rootPath string, rules controlplane.Ru
 	if n.ring, err = openRing(ctx, n.db, rootPath, time.Now); err != nil {
 		return err
 	}
-	if n.engine, err = delivery.New(delivery.Config{Store: n.db, Sealer: n.ring, Clock: time.Now, Random: rand.Reader}); err != nil {
+	config := delivery.Config{Store: n.db, Sealer: n.ring, Clock: time.Now, Random: rand.Reader}
+	if n.db.Shared() {
+		config.Lease = delivery.Lease
+	}
+	if n.engine, err = delivery.New(config); err != nil {
 		return err
 	}
 	n.service, err = n.newService(rules, false, nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	. "github.com/unknownpay/merchant-gateway/controlplane"
 )
@@ -24,14 +25,14 @@ type desk struct {
 	woken  []int64
 }
 
-func (d *desk) Reserve(int64, string, int) bool {
+func (d *desk) Reserve(int64, string, int) (time.Time, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.room == 0 {
-		return false
+		return time.Time{}, false
 	}
 	d.room--
-	return true
+	return time.Time{}, true
 }
 
 func (d *desk) Dispatch(claims []Claim) {

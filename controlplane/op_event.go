@@ -190,15 +190,20 @@ func (w *ingestion) deliverTo(ctx context.Context, tx Tx, event Event, e Endpoin
 		return err
 	}
 	leased := false
+	if e.State == EndpointEnabled {
+		d.LeaseUntil, leased = w.s.dispatcher.Reserve(e.Row, e.MerchantID, len(event.Body))
+	}
 	switch {
 	case e.State != EndpointEnabled:
 		d.State = DeliveryHeld
-	case w.s.dispatcher.Reserve(e.Row, e.MerchantID, len(event.Body)):
-		d.State, d.Lease, leased = DeliveryInflight, 1, true
+	case leased:
+		d.State, d.Lease = DeliveryInflight, 1
 	default:
 		w.waiting[e.Row] = e
 	}
-	claim := Claim{DeliveryID: d.ID, MerchantID: d.MerchantID, EndpointRow: e.Row, EventID: event.ID, Body: event.Body, Lease: d.Lease}
+	claim := Claim{
+		DeliveryID: d.ID, MerchantID: d.MerchantID, EndpointRow: e.Row, EventID: event.ID, Body: event.Body, Lease: d.Lease, Until: d.LeaseUntil,
+	}
 	if leased {
 		// Before the insert: what fails from here on has to be given back.
 		w.claims = append(w.claims, claim)

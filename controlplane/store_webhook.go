@@ -98,6 +98,9 @@ type LeaseTx interface {
 	FinishAttempt(ctx context.Context, o AttemptOutcome) (bool, error)
 	// ReleaseDelivery makes a claim pending again, due at once; false as above.
 	ReleaseDelivery(ctx context.Context, c Claim) (bool, error)
+	// ExtendLeases moves the ends of claims and returns those that are lost: others
+	// may have them.
+	ExtendLeases(ctx context.Context, claims []Claim, until time.Time) (lost []Claim, err error)
 	// RecoverDeliveries makes every delivery pending whose lease ended by the
 	// moment: after a crash, on a database of one process, all that were in flight.
 	RecoverDeliveries(ctx context.Context, at time.Time) (int64, error)

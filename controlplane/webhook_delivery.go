@@ -67,6 +67,9 @@ type Delivery struct {
 	// Lease is how often it was claimed: the number by which an engine proves that
 	// a claim is still its own.
 	Lease int64 `json:"-"`
+	// LeaseUntil is when the lease of one that is stored as leased ends; see
+	// [Claim.Until].
+	LeaseUntil time.Time `json:"-"`
 }
 
 // Finished reports whether nothing more will happen to the delivery by itself.

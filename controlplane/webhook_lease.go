@@ -16,6 +16,9 @@ type Claim struct {
 	// Lease fences: what is written about the delivery under an older number is
 	// refused.
 	Lease int64
+	// Until is when the lease ends, as far as its holder knows; zero: with the
+	// process.
+	Until time.Time
 }
 
 // ClaimQuery asks for deliveries of one endpoint.
@@ -56,6 +59,8 @@ type Backlog struct {
 	Lane        Lane
 	// NextAt is when the first of it is due.
 	NextAt time.Time
+	// Stopped: the endpoint is not enabled.
+	Stopped bool
 }
 
 // DeliveryQueue is how many deliveries are on their way, or held.
@@ -85,9 +90,10 @@ type SealedEndpointSecret struct {
 // waits.
 type Dispatcher interface {
 	// Reserve asks for room for one delivery of size bytes in the engine's memory.
-	// If there is, the delivery is stored as leased, and must be handed over with
-	// Dispatch, or given back with Unreserve. If not, it is stored as pending.
-	Reserve(endpointRow int64, merchantID string, size int) bool
+	// If there is, the delivery is stored as leased until then (see [Claim.Until]),
+	// and must be handed over with Dispatch, or given back with Unreserve. If not, it
+	// is stored as pending.
+	Reserve(endpointRow int64, merchantID string, size int) (until time.Time, ok bool)
 	// Dispatch hands over committed claims for which there is room.
 	Dispatch(claims []Claim)
 	// Unreserve gives the room for claims back that were not committed.
@@ -102,8 +108,8 @@ type Dispatcher interface {
 // another.
 type noDispatcher struct{}
 
-func (noDispatcher) Reserve(int64, string, int) bool { return false }
-func (noDispatcher) Dispatch([]Claim)                {}
-func (noDispatcher) Unreserve([]Claim)               {}
-func (noDispatcher) Pending(int64, string, Lane)     {}
-func (noDispatcher) Wake(int64, string)              {}
+func (noDispatcher) Reserve(int64, string, int) (time.Time, bool) { return time.Time{}, false }
+func (noDispatcher) Dispatch([]Claim)                             {}
+func (noDispatcher) Unreserve([]Claim)                            {}
+func (noDispatcher) Pending(int64, string, Lane)                  {}
+func (noDispatcher) Wake(int64, string)                           {}

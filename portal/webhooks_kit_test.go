@@ -29,10 +29,10 @@ type courier struct {
 	answer controlplane.Attempt
 }
 
-func (c *courier) Reserve(int64, string, int) bool   { return false }
-func (c *courier) Dispatch([]controlplane.Claim)     {}
-func (c *courier) Unreserve([]controlplane.Claim)    {}
-func (c *courier) Wake(row int64, merchantID string) {}
+func (c *courier) Reserve(int64, string, int) (time.Time, bool) { return time.Time{}, false }
+func (c *courier) Dispatch([]controlplane.Claim)                {}
+func (c *courier) Unreserve([]controlplane.Claim)               {}
+func (c *courier) Wake(row int64, merchantID string)            {}
 func (c *courier) Pending(row int64, merchantID string, lane controlplane.Lane) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,20 +20,20 @@ func (e *Engine) endpoint(row int64, merchantID string) *endpoint {
 // Reserve implements [controlplane.Dispatcher]. An endpoint with a backlog in the
 // store gets no room: what is new has to wait behind what is old, and a dead
 // endpoint must not fill the memory.
-func (e *Engine) Reserve(row int64, merchantID string, size int) bool {
+func (e *Engine) Reserve(row int64, merchantID string, size int) (until time.Time, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.running || e.claims >= e.limits.Claims || e.bytes+size > e.limits.Bytes {
-		return false
+		return until, false
 	}
 	ep := e.endpoint(row, merchantID)
 	if !ep.stored[live].IsZero() || ep.loading || ep.stale || ep.stopped(e.now()) || len(ep.queue[live])+ep.reserved >= e.limits.Queue {
-		return false
+		return until, false
 	}
 	ep.reserved++
 	e.claims++
 	e.bytes += size
-	return true
+	return e.leaseEnd(), true
 }
 
 // Dispatch implements [controlplane.Dispatcher].
@@ -162,7 +162,15 @@ func (e *Engine) pump() {
 		if !ok {
 			continue // something changed since its turn was asked for
 		}
-		e.begin(ep, ep.take(lane))
+		c := ep.take(lane)
+		if !e.owns(c) {
+			ep.inflight[lane]--
+			e.giveBack(c)
+			e.turn(ep)
+			e.look(ep)
+			continue
+		}
+		e.begin(ep, c)
 		e.turn(ep)
 		e.look(ep) // its queue may have run low
 	}

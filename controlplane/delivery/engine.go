@@ -23,6 +23,11 @@ type Config struct {
 	// Random spreads retries; it must be safe for concurrent use.
 	Random io.Reader
 	Limits Limits
+	// Lease is how long what this engine has claimed stays its own without word from
+	// it, 20 s at least: several engines share the database, by clocks that differ by
+	// less than 5 s. 0: it is the only one, and claims end with it. [Lease] is the
+	// preset for several.
+	Lease time.Duration
 }
 
 // Limits bound what an engine does at once. The zero value of each means its
@@ -77,6 +82,7 @@ type Engine struct {
 	sealer   controlplane.Sealer
 	clock    func() time.Time
 	random   io.Reader
+	lease    time.Duration
 	limits   Limits
 	settings atomic.Pointer[Settings]
 
@@ -118,8 +124,11 @@ func New(c Config) (*Engine, error) {
 	if c.Store == nil || c.Sealer == nil || c.Clock == nil || c.Random == nil {
 		return nil, errors.New("delivery engine: a part is missing")
 	}
+	if c.Lease != 0 && c.Lease < minLease {
+		return nil, fmt.Errorf("delivery engine: a lease of %s is over before an attempt may be; give %s or more", c.Lease, minLease)
+	}
 	return &Engine{
-		store: c.Store, sealer: c.Sealer, clock: c.Clock, random: c.Random, limits: c.Limits.withPresets(),
+		store: c.Store, sealer: c.Sealer, clock: c.Clock, random: c.Random, lease: c.Lease, limits: c.Limits.withPresets(),
 		endpoints: map[int64]*endpoint{}, fast: newRotation(), slow: newRotation(), health: healthCounts{}, dirty: map[int64]*endpoint{}, changed: map[int64]*endpoint{}, chores: newChores(),
 		lookNow: make(chan struct{}, 1), recordNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1),
 	}, nil
@@ -181,6 +190,9 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.look(ep) // some were changed while the engine stood still
 	}
 	e.chores.replays = true
+	if e.lease > 0 {
+		e.loops.Go(func() { e.share(loops) })
+	}
 	go e.record()
 	e.loops.Go(func() { e.load(loops) })
 	e.loops.Go(func() { e.keep(loops) })
@@ -189,7 +201,7 @@ func (e *Engine) Start(ctx context.Context) error {
 
 func (e *Engine) recover(ctx context.Context) (backlogs []controlplane.Backlog, unhealthy []controlplane.EndpointCondition, err error) {
 	err = e.store.Update(controlplane.Concurrent(ctx), func(tx controlplane.Tx) error {
-		if _, err := tx.RecoverDeliveries(ctx, e.now()); err != nil {
+		if _, err := tx.RecoverDeliveries(ctx, e.lapsed()); err != nil {
 			return err
 		}
 		if unhealthy, err = tx.UnhealthyEndpoints(ctx, e.now()); err != nil {

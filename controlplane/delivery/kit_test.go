@@ -21,8 +21,7 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane/store"
 )
 
-// plant is an engine among real parts: a SQLite database, a keyring and the
-// service. Only the other end is played.
+// plant is an engine among real parts: a database, a keyring and the service. Only the other end is played.
 type plant struct {
 	testing.TB
 	*controlplane.Service
@@ -157,9 +156,8 @@ func openPlantAt(tb testing.TB, dir string, limits delivery.Limits, clock func()
 	if _, bench := tb.(*testing.B); !bench {
 		p.log = zaptest.NewLogger(tb, zaptest.Level(zap.WarnLevel))
 	}
-	ctx := tb.Context()
 	var err error
-	p.store, err = store.OpenSQLite(ctx, store.SQLiteConfig{Path: filepath.Join(dir, "control.db")})
+	p.store, err = store.OpenSQLite(tb.Context(), store.SQLiteConfig{Path: filepath.Join(dir, "control.db")})
 	p.must(err)
 	p.ring = openRing(p, filepath.Join(dir, "root.key"))
 	p.assembleAt(limits, clock)
@@ -175,7 +173,11 @@ func (p *plant) assemble(limits delivery.Limits) {
 func (p *plant) assembleAt(limits delivery.Limits, clock func() time.Time) {
 	p.Helper()
 	var err error
-	p.engine, err = delivery.New(delivery.Config{Store: p.store, Sealer: p.ring, Clock: clock, Random: rand.Reader, Limits: limits})
+	config := delivery.Config{Store: p.store, Sealer: p.ring, Clock: clock, Random: rand.Reader, Limits: limits}
+	if p.store.Shared() {
+		config.Lease = delivery.Lease
+	}
+	p.engine, err = delivery.New(config)
 	p.must(err)
 	p.Service, err = controlplane.NewService(controlplane.Parts{
 		Store: p.store, Sealer: p.ring, Hasher: noHasher{}, Clock: clock, Random: rand.Reader,

@@ -134,7 +134,7 @@ func TestEngineWithoutPartsOrSettingsIsRefused(t *testing.T) {
 			t.Error("an engine without settings started")
 		}
 		bare.Stop(t.Context())
-		if bare.Reserve(1, "mer_1", 1) {
+		if _, ok := bare.Reserve(1, "mer_1", 1); ok {
 			t.Error("an engine that does not run has room")
 		}
 	})

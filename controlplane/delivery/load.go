@@ -247,7 +247,7 @@ func (e *Engine) queries(ep *endpoint, now time.Time, budget int) (all []control
 		if at.IsZero() || at.After(now) || budget <= 0 {
 			continue
 		}
-		q := controlplane.ClaimQuery{EndpointRow: ep.row, Lane: controlplane.Lane(lane), Due: now, Limit: min(budget, e.room(lane)-len(ep.queue[lane]))}
+		q := controlplane.ClaimQuery{EndpointRow: ep.row, Lane: controlplane.Lane(lane), Due: now, Until: e.leaseEnd(), Limit: min(budget, e.room(lane)-len(ep.queue[lane]))}
 		if lane != test && ep.breaker.open() {
 			q.Due, q.Limit = time.Time{}, 1
 		}
@@ -273,6 +273,10 @@ func (e *Engine) take(l loaded) {
 	}
 	for i, q := range l.queries {
 		if at := l.claimed[i].NextAt; !at.IsZero() {
+			if e.lease > 0 && len(l.claimed[i].Claims) == 0 {
+				// What is due, and was not to be had, another engine is claiming.
+				at = later(at, e.now().Add(loadPatience))
+			}
 			ep.stores(int(q.Lane), at)
 		} else if len(l.claimed[i].Claims) == 0 {
 			e.settleSoon(ep.row) // what should wait there may wait for a stopped endpoint

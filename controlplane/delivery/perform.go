@@ -22,12 +22,16 @@ type attempt struct {
 // cannot be read.
 const storePatience = time.Second
 
+// targetPatience is how long it waits for an answer.
+const targetPatience = 10 * time.Second
+
 // perform makes one attempt and hands its outcome to the recorder. What was not
 // attempted, or cut off by a stop, goes back to the store as it was.
 func (e *Engine) perform(ctx context.Context, a *attempt) {
 	var o *controlplane.AttemptOutcome
 	target, ok := e.target(ctx, a)
-	if ok && a.may(target.Endpoint.State) {
+	// The store may have taken its time, and the lease be over.
+	if ok && a.may(target.Endpoint.State) && e.owns(a.claim) {
 		done := e.send(ctx, a, target)
 		if ctx.Err() == nil {
 			o = e.judge(a.claim, done)
@@ -47,27 +51,30 @@ func (a *attempt) may(s controlplane.EndpointState) bool {
 }
 
 // target reads what to send where, now: neither a new URL nor a new secret waits
-// for the next retry. ok is false if the engine stops before the store answers.
+// for the next retry. ok is false if the engine stops, or the lease ends, before the
+// store answers.
 func (e *Engine) target(ctx context.Context, a *attempt) (target controlplane.DeliveryTarget, ok bool) {
 	e.mu.Lock()
 	load := !a.ep.loaded
 	e.mu.Unlock()
 	for {
 		var condition controlplane.EndpointCondition
-		err := e.store.View(ctx, func(tx controlplane.Tx) (err error) {
+		limited, cancel := context.WithTimeout(ctx, targetPatience)
+		err := e.store.View(limited, func(tx controlplane.Tx) (err error) {
 			if load {
-				if condition, err = tx.EndpointCondition(ctx, a.claim.MerchantID, a.claim.EndpointRow); err != nil {
+				if condition, err = tx.EndpointCondition(limited, a.claim.MerchantID, a.claim.EndpointRow); err != nil {
 					return err
 				}
 			}
-			target, err = tx.EndpointTarget(ctx, a.claim.EndpointRow)
+			target, err = tx.EndpointTarget(limited, a.claim.EndpointRow)
 			return err
 		})
+		cancel()
 		if err == nil {
 			e.learn(a.ep, target.Endpoint, condition, load)
 			return target, true
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || !e.owns(a.claim) {
 			return target, false
 		}
 		e.log().Error("read the endpoint of a delivery", zap.String("delivery", a.claim.DeliveryID), zap.Error(err))

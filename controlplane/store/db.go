@@ -62,12 +62,20 @@ func (db *DB) View(ctx context.Context, fn func(controlplane.Tx) error) error {
 	}
 	ctx, leave := db.reading.begin(ctx)
 	defer leave()
+	if db.server != nil {
+		limited, cancel := context.WithTimeout(ctx, viewLimit)
+		defer cancel()
+		ctx = limited
+	}
 	conn, t, err := begin(ctx, ctx, db.readers, sql.TxOptions{Isolation: db.dialect.viewLevel(), ReadOnly: true}, db.dialect)
 	if err != nil {
 		return ended(ctx, explainUnlessOver(ctx, db.dialect, "begin", err))
 	}
 	defer conn.Close() // back to the pool
 	tx := &tx{sql: t, dialect: db.dialect}
+	if db.server != nil {
+		tx.limit = ctx
+	}
 	err = ended(ctx, view(tx, fn))
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 		return ctx.Err()

@@ -57,7 +57,7 @@ const (
 func (t *tx) InsertDelivery(ctx context.Context, d controlplane.Delivery) (int64, error) {
 	err := t.insert(ctx, "delivery", sqlInsertDelivery, d.ID, d.MerchantID, d.Environment, d.EndpointRow, d.EventRow, d.Type,
 		d.State, int64(d.Lane), d.ReplayOf, d.Attempts, micros(d.CreatedAt), micros(d.NextAt), micros(d.FirstAttemptAt), micros(d.LastAttemptAt),
-		d.LastStatus, d.LastFault, micros(d.FinishedAt), d.Lease, int64(0))
+		d.LastStatus, d.LastFault, micros(d.FinishedAt), d.Lease, micros(d.LeaseUntil))
 	if err != nil {
 		return 0, err
 	}

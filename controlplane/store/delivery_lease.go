@@ -29,10 +29,11 @@ const (
 			request_header, response_header, response_body, body_cut, has_body)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 	sqlReleaseDelivery   = `UPDATE deliveries SET state = 'pending' WHERE row_id = $1 AND lease = $2 AND state = 'inflight'`
+	sqlExtendLease       = `UPDATE deliveries SET lease_until = $1 WHERE row_id = $2 AND lease = $3 AND state = 'inflight'`
 	sqlRecoverDeliveries = `UPDATE deliveries SET state = 'pending' WHERE state = 'inflight' AND lease_until <= $1`
-	sqlBacklogs          = `SELECT d.endpoint_row, e.merchant_id, d.lane, MIN(d.next_at)
+	sqlBacklogs          = `SELECT d.endpoint_row, e.merchant_id, d.lane, MIN(d.next_at), CASE WHEN e.state = 'enabled' THEN 0 ELSE 1 END
 		FROM deliveries d JOIN endpoints e ON e.row_id = d.endpoint_row
-		WHERE d.state = 'pending' GROUP BY d.endpoint_row, e.merchant_id, d.lane ORDER BY d.endpoint_row, d.lane`
+		WHERE d.state = 'pending' GROUP BY d.endpoint_row, e.merchant_id, d.lane, e.state ORDER BY d.endpoint_row, d.lane`
 	// The states are asked for twice: on PostgreSQL a row may be claimed between the
 	// inner look and the write.
 	sqlHoldPending = `UPDATE deliveries SET state = 'held' WHERE row_id IN (
@@ -64,6 +65,7 @@ func (t *tx) ClaimDeliveries(ctx context.Context, q controlplane.ClaimQuery) (ou
 		if err != nil {
 			return out, err
 		}
+		c.Until = q.Until
 		if c.Lease++; n == 1 {
 			out.Claims = append(out.Claims, c)
 		}
@@ -119,13 +121,26 @@ func (t *tx) ReleaseDelivery(ctx context.Context, c controlplane.Claim) (bool, e
 	return n == 1, err
 }
 
+func (t *tx) ExtendLeases(ctx context.Context, claims []controlplane.Claim, until time.Time) (lost []controlplane.Claim, err error) {
+	for _, c := range claims {
+		n, err := t.exec(ctx, "delivery", sqlExtendLease, micros(until), c.Row, c.Lease)
+		if err != nil {
+			return lost, err
+		}
+		if n == 0 {
+			lost = append(lost, c)
+		}
+	}
+	return lost, nil
+}
+
 func (t *tx) RecoverDeliveries(ctx context.Context, at time.Time) (int64, error) {
 	return t.exec(ctx, "deliveries", sqlRecoverDeliveries, micros(at))
 }
 
 func (t *tx) Backlogs(ctx context.Context) ([]controlplane.Backlog, error) {
 	return list(ctx, t, "deliveries", func(r scanner, b *controlplane.Backlog) error {
-		return r.Scan(&b.EndpointRow, &b.MerchantID, (*int)(&b.Lane), timeColumn{&b.NextAt})
+		return r.Scan(&b.EndpointRow, &b.MerchantID, (*int)(&b.Lane), timeColumn{&b.NextAt}, &b.Stopped)
 	}, sqlBacklogs)
 }
 

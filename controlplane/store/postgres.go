@@ -21,6 +21,8 @@ const (
 	// updateLimit bounds one Update from its first statement to its commit. A server
 	// that hangs must not keep callers, and locks, for ever.
 	updateLimit = 30 * time.Second
+	// viewLimit bounds one View: the first snapshot of millions of keys is the longest.
+	viewLimit = time.Minute
 	// connectLimit bounds one attempt to connect.
 	connectLimit = 10 * time.Second
 	// idleLimit is how long a connection is kept that nobody uses.

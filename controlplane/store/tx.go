@@ -24,8 +24,7 @@ type tx struct {
 	// writes is set in an Update.
 	writes bool
 	bumped bool
-	// limit, if there is one, bounds the statements of an Update instead of the
-	// caller's context.
+	// limit, if there is one, bounds the statements instead of the caller's context.
 	limit context.Context
 	// collided: the database wants the transaction to run again.
 	collided bool

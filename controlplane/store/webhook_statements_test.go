@@ -23,6 +23,7 @@ func webhooksNotByMerchant() map[string]string {
 		"sqlNextDue":               engine,
 		"sqlFinishAttempt":         engine,
 		"sqlReleaseDelivery":       engine,
+		"sqlExtendLease":           engine,
 		"sqlRecoverDeliveries":     engine,
 		"sqlBacklogs":              engine,
 		"sqlCountPending":          engine,

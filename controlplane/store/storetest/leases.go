@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -21,6 +22,16 @@ func leaseContract() []contract {
 		{"nothing is claimed for an endpoint that is not enabled, but tests while it is disabled", claimStopped},
 		{"an outcome under a lost lease is refused", fencing},
 		{"what was in flight is pending after a recovery", recovery},
+		{"a lease is extended by its holder and by nobody else", extension},
+		{"a delivery that is born leased is recovered when its lease has ended", func(k *kit) {
+			e, all := k.deliveries(1)
+			d := Delivery(e, controlplane.Event{Row: all[0].EventRow, ID: all[0].EventID}, 70)
+			d.State, d.Lease, d.LeaseUntil = controlplane.DeliveryInflight, 1, At(50)
+			k.delivery(d)
+			recoverAll(k, At(49), 0)
+			recoverAll(k, At(50), 1)
+		}},
+		{"of engines that claim at once, each gets others", claimsAtOnce},
 		{"the queue is counted", func(k *kit) {
 			e, all := k.deliveries(5)
 			queue := func() (q controlplane.DeliveryQueue) {
@@ -78,7 +89,7 @@ func claimDue(k *kit) {
 	want := []controlplane.Claim{}
 	for _, d := range all[1:3] {
 		want = append(want, controlplane.Claim{
-			Row: d.Row, DeliveryID: d.ID, MerchantID: e.MerchantID, EndpointRow: e.Row, EventID: d.EventID, Body: []byte(fmt.Sprintf(`{"n":%d}`, d.Row)), Lease: 1,
+			Row: d.Row, DeliveryID: d.ID, MerchantID: e.MerchantID, EndpointRow: e.Row, EventID: d.EventID, Body: []byte(fmt.Sprintf(`{"n":%d}`, d.Row)), Lease: 1, Until: q.Until,
 		})
 	}
 	same(k, out, controlplane.Claimed{Claims: want, NextAt: At(4)})
@@ -177,6 +188,73 @@ func recovery(k *kit) {
 	backlogs := read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.Backlog, error) { return tx.Backlogs(ctx) })
 	same(k, backlogs, []controlplane.Backlog{{EndpointRow: e.Row, MerchantID: e.MerchantID, NextAt: At(1)}})
 	same(k, claimed(k, controlplane.ClaimQuery{EndpointRow: e.Row, Due: At(9), Limit: 9}), []string{all[0].ID, all[1].ID, all[2].ID})
+}
+
+func extension(k *kit) {
+	e, all := k.deliveries(3)
+	q := controlplane.ClaimQuery{EndpointRow: e.Row, Due: At(90), Until: At(40), Limit: 3}
+	mine := claim(k, q).Claims
+	same(k, mine[0].Until, At(40))
+	finish(k, controlplane.AttemptOutcome{Claim: mine[0], Attempt: controlplane.Attempt{Number: 1, At: At(5), Status: 200}, State: controlplane.DeliveryDelivered}, true)
+	release(k, mine[1], true)
+	q.Limit = 1
+	theirs := claim(k, q).Claims
+	same(k, theirs[0].DeliveryID, all[1].ID)
+	extend := func(claims []controlplane.Claim, until time.Time) (lost []controlplane.Claim) {
+		k.Helper()
+		k.must(func(ctx context.Context, tx controlplane.Tx) (err error) {
+			lost, err = tx.ExtendLeases(ctx, claims, until)
+			return err
+		})
+		return lost
+	}
+	same(k, extend(mine, At(60)), mine[:2])
+	same(k, extend(nil, At(60)), nil)
+	recoverAll(k, At(40), 1) // theirs, which nobody extended
+	same(k, extend(theirs, At(60)), theirs)
+	recoverAll(k, At(59), 0)
+	recoverAll(k, At(60), 1)
+	release(k, mine[2], false)
+}
+
+// claimsAtOnce has engines claim small portions of one backlog.
+func claimsAtOnce(k *kit) {
+	e, all := k.deliveries(60)
+	var mu sync.Mutex
+	holders := map[string]int{}
+	var wg sync.WaitGroup
+	errs := make([]error, 4)
+	for i := range errs {
+		wg.Go(func() {
+			for empty := 0; empty < 3 && errs[i] == nil; {
+				var got controlplane.Claimed
+				errs[i] = k.store.Update(controlplane.Concurrent(k.Context()), func(tx controlplane.Tx) (err error) {
+					got, err = tx.ClaimDeliveries(k.Context(), controlplane.ClaimQuery{EndpointRow: e.Row, Due: At(900), Until: At(990), Limit: 5})
+					return err
+				})
+				if len(got.Claims) == 0 {
+					empty++
+				}
+				mu.Lock()
+				for _, c := range got.Claims {
+					holders[c.DeliveryID]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		k.Fatal(err)
+	}
+	for id, n := range holders {
+		if n != 1 {
+			k.Errorf("%s was claimed %d times", id, n)
+		}
+	}
+	// What one engine was claiming, another may have passed over.
+	rest := claimed(k, controlplane.ClaimQuery{EndpointRow: e.Row, Due: At(900), Limit: 60})
+	same(k, len(holders)+len(rest), len(all))
 }
 
 func settle(k *kit) {
