@@ -227,9 +227,15 @@ func (l *requestLog) loop() {
 // flushRows writes up to most of the rows that wait.
 func (l *requestLog) flushRows(most int) {
 	var batch controlplane.RequestBatch
-	for range min(most, len(l.queue)) {
-		batch.Requests = append(batch.Requests, *<-l.queue) // this goroutine alone receives
-		l.writeIf(logBatch, &batch)
+	for range most {
+		select {
+		case entry := <-l.queue:
+			batch.Requests = append(batch.Requests, *entry)
+			l.writeIf(logBatch, &batch)
+			continue
+		default:
+		}
+		break
 	}
 	l.writeIf(1, &batch)
 }

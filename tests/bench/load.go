@@ -24,6 +24,17 @@ type loader struct {
 	keyID string
 	key   signature.MACKey
 	conns int
+	// late signs requests that are refused for their age.
+	late bool
+}
+
+// status is what every answer must have: a refusal among requests that pass is
+// cheaper than a pass and would flatter the gateway.
+func (l *loader) status() int {
+	if l.late {
+		return http.StatusUnauthorized
+	}
+	return http.StatusOK
 }
 
 // slice is what one slice of load did.
@@ -36,8 +47,7 @@ type slice struct {
 func (s slice) perSecond() float64 { return float64(s.requests) / s.wall.Seconds() }
 func (s slice) cpuEach() float64   { return float64(s.cpu.Microseconds()) / float64(s.requests) }
 
-// run loads p for a while with bodies of size bytes. Anything but 200 is an error:
-// a refusal is cheaper than a pass and would flatter the gateway.
+// run loads p for a while with bodies of size bytes.
 func (l *loader) run(ctx context.Context, p *server, size int, d time.Duration) (slice, error) {
 	body := bytes.Repeat([]byte("x"), size)
 	hash := sha256.Sum256(body)
@@ -85,7 +95,7 @@ func (l *loader) connection(ctx context.Context, addr string, body []byte, hash 
 		if _, err := c.Write(buf); err != nil {
 			return err
 		}
-		if err := readAnswer(r); err != nil {
+		if err := readAnswer(r, l.status()); err != nil {
 			return err
 		}
 		count.Add(1)
@@ -99,8 +109,12 @@ func (l *loader) appendRequest(dst []byte, host string, body []byte, hash [32]by
 	if err != nil {
 		return nil, err
 	}
+	at := time.Now()
+	if l.late {
+		at = at.Add(-time.Hour)
+	}
 	m := signature.Message{
-		Timestamp: strconv.FormatInt(time.Now().Unix(), 10), Nonce: nonce,
+		Timestamp: strconv.FormatInt(at.Unix(), 10), Nonce: nonce,
 		Method: http.MethodPost, Host: host, Target: "/v1/payments?expand=customer", BodyHash: hash,
 	}
 	if len(body) == 0 {
@@ -118,13 +132,13 @@ func (l *loader) appendRequest(dst []byte, host string, body []byte, hash [32]by
 	return append(dst, body...), nil
 }
 
-func readAnswer(r *bufio.Reader) error {
+func readAnswer(r *bufio.Reader, status int) error {
 	answer, err := http.ReadResponse(r, nil)
 	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
+	if answer.StatusCode != status {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // the status is the error already
 		return fmt.Errorf("answer %d: %s", answer.StatusCode, text)
 	}

@@ -9,7 +9,7 @@
 // Webhooks are measured in the same way, against a bare loop of the HTTP client
 // that sends them: backend, server and receivers share all processors.
 //
-//	go run ./tests/bench [-parts proxies,delivery,fairness,units] [-rounds 7] [-slice 2s] [-write docs/performance.md]
+//	go run ./tests/bench [-parts proxies,requestlog,delivery,fairness,units] [-rounds 7] [-slice 2s] [-write docs/performance.md]
 package main
 
 import (
@@ -29,7 +29,7 @@ func main() {
 	flag.DurationVar(&o.slice, "slice", 2*time.Second, "length of a slice")
 	flag.IntVar(&o.connections, "connections", 16, "keep-alive connections")
 	flag.StringVar(&o.write, "write", "", "Markdown file whose measured sections are replaced")
-	flag.StringVar(&o.parts, "parts", "proxies,delivery,fairness,units", "what to measure")
+	flag.StringVar(&o.parts, "parts", "proxies,requestlog,delivery,fairness,units", "what to measure")
 	flag.StringVar(&o.only, "only", "", "of the ways to load the delivery, those whose name holds this text")
 	flag.StringVar(&o.note, "note", "", "what to say of the machine beside the figures")
 	flag.Parse()
@@ -82,6 +82,6 @@ func run(ctx context.Context, o options) error {
 
 func measures() map[string]func(context.Context, options, string, *report) error {
 	return map[string]func(context.Context, options, string, *report) error{
-		"proxies": measureProxies, "delivery": measureDelivery, "fairness": measureFairness, "units": measureUnits,
+		"proxies": measureProxies, "requestlog": measureRequestLog, "delivery": measureDelivery, "fairness": measureFairness, "units": measureUnits,
 	}
 }
