@@ -57,9 +57,16 @@ func (s *Service) look(ctx context.Context, tx Tx, r request) (look, error) {
 	if r.actor.BreakGlass != "" {
 		return lookGlass, mayBreakGlass(r.actor)
 	}
-	others, err := tx.CountAdmins(ctx, true, r.actor.ID, r.eyes.about)
-	if err == nil && others == 0 && r.actor.Role == RolePlatformAdmin {
-		err = InvalidField("break_glass", "is missing: there is no other platform admin with a second factor who could approve this; say why it must be done").because("alone")
+	if r.actor.Role != RolePlatformAdmin {
+		return lookWaits, nil
+	}
+	others, err := tx.CountAdmins(ctx, false, r.actor.ID, r.actor.ID)
+	if err != nil || others == 0 {
+		return lookFree, err // a team of one has no second pair of eyes
+	}
+	able, err := tx.CountAdmins(ctx, true, r.actor.ID, r.eyes.about)
+	if err == nil && able == 0 {
+		err = InvalidField("break_glass", "is missing: no other platform admin has a second factor and could approve this; say why it must be done").because("alone")
 	}
 	return lookWaits, err
 }

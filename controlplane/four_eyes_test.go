@@ -258,6 +258,18 @@ func TestWhoIsAloneHasToSayWhy(t *testing.T) {
 	waits(t, add(w.staff(RolePlatformOperator), "192.0.2.2")) // ann can approve it
 }
 
+func TestTheOnlyPlatformAdminNeedsNoSecondPairOfEyes(t *testing.T) {
+	w := newWorld(t)
+	ann, bob := w.admins()
+	s := w.site("Shop")
+	w.changeMember(bob.ID, func(m *Staff) { m.Disabled = true })
+	ok(w.AddAllowlistEntry(t.Context(), ann, AddAllowlistEntry{s.ID, "192.0.2.1", "n"}))(t)
+	ok(w.CreateUser(t.Context(), ann, CreateUser{s.ID, "olga", "", RoleOwner}))(t)
+	if e := w.lastAudit(); strings.Contains(e.Reason, "break-glass") {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestPendingApprovalsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	ann, _ := w.admins()
