@@ -56,14 +56,21 @@ func (p pair) passes(t testing.TB, gateway string) {
 // refusedWithinASecond is the product's promise about a key that was stopped.
 func (p pair) refusedWithinASecond(t testing.TB, gateway string) {
 	t.Helper()
+	p.answersWithinASecond(t, gateway, "KEY_INVALID")
+}
+
+// answersWithinASecond is its promise about every change: that is how long the
+// gateway may go by what was. The code of a request that passes is empty.
+func (p pair) answersWithinASecond(t testing.TB, gateway, want string) {
+	t.Helper()
 	for deadline := time.Now().Add(time.Second); ; {
 		asked := time.Now()
 		status, code := p.call(t, gateway)
-		if code == "KEY_INVALID" {
+		if code == want {
 			return
 		}
 		if asked.After(deadline) {
-			t.Fatalf("key %s, a second after it was stopped: %d %s, want KEY_INVALID", p.id, status, code)
+			t.Fatalf("key %s, a second after the change: %d %q, want %q", p.id, status, code, want)
 		}
 	}
 }

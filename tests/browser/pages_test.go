@@ -19,6 +19,7 @@ func TestEveryPage(t *testing.T) {
 	t.Run("filled", c.inspectFilled)
 	t.Run("onlooker", c.inspectOnlooker)
 	t.Run("webhooks", c.inspectWebhooks)
+	t.Run("requests", c.inspectExplorer)
 }
 
 func (c *chromium) inspectAnonymous(t *testing.T) {

@@ -41,9 +41,9 @@ var caddyBinary = sync.OnceValues(func() (string, error) {
 // site is a running Caddy with the demo's configuration: the gateway for test
 // keys, an upstream, and the portal.
 type site struct {
-	t                         testing.TB
-	caddy, data               string
-	gateway, upstream, portal string // ports
+	t                                  testing.TB
+	caddy, data                        string
+	gateway, upstream, portal, console string // ports
 	// receiver is a merchant's server, which takes every webhook.
 	receiver *receiver
 	process  *os.Process
@@ -58,7 +58,7 @@ func newSite(t testing.TB) *site {
 	check(t, err)
 	t.Cleanup(func() { check(t, os.RemoveAll(data)) })
 	t.Cleanup(func() { explain(t, filepath.Join(data, "caddy.log")) })
-	s := &site{t: t, caddy: caddy, data: data, gateway: freePort(t), upstream: freePort(t), portal: freePort(t)}
+	s := &site{t: t, caddy: caddy, data: data, gateway: freePort(t), upstream: freePort(t), portal: freePort(t), console: freePort(t)}
 	s.startReceiver()
 	s.start()
 	s.awaitCertificate()
@@ -92,7 +92,9 @@ func explain(t testing.TB, log string) {
 	text, err := os.ReadFile(log)
 	check(t, err)
 	lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool { return !strings.Contains(line, `"level":"error"`) })
-	t.Log(strings.Join(lines[max(0, len(lines)-maxExplained):], "\n"))
+	if len(lines) > 0 {
+		t.Log(strings.Join(lines[max(0, len(lines)-maxExplained):], "\n"))
+	}
 }
 
 func freePort(t testing.TB) string {
@@ -113,7 +115,7 @@ func (s *site) start() {
 	word := rand.Text()
 	cmd := exec.Command(s.caddy, "run", "--config", "../demo/Caddyfile", "--adapter", "caddyfile", "--pingback", l.Addr().String())
 	cmd.Env = append(os.Environ(), "DEMO_DATA="+s.data, "DEMO_BIND=127.0.0.1", "DEMO_PORT="+s.gateway, "DEMO_UPSTREAM_PORT="+s.upstream,
-		"DEMO_PORTAL_PORT="+s.portal, "DEMO_EVENTS_PORT="+freePort(s.t), "DEMO_RECEIVER_CA="+filepath.Join(s.data, "receiver.pem"),
+		"DEMO_PORTAL_PORT="+s.portal, "DEMO_CONSOLE_PORT="+s.console, "DEMO_EVENTS_PORT="+freePort(s.t), "DEMO_RECEIVER_CA="+filepath.Join(s.data, "receiver.pem"),
 		"DEMO_RECEIVER_PORT="+strconv.Itoa(s.receiver.Listener.Addr().(*net.TCPAddr).Port), "XDG_DATA_HOME="+s.data, "XDG_CONFIG_HOME="+s.data)
 	cmd.Stdin = bytes.NewBufferString(word)
 	cmd.Stderr = s.t.Output()

@@ -77,8 +77,8 @@ func arrives(r *run, t *testing.T, text string) string {
 
 // place is where one demo has its data and its ports.
 type place struct {
-	data                                     string
-	port, upstream, portal, events, receiver string
+	data                                              string
+	port, upstream, portal, console, events, receiver string
 }
 
 func newPlace(t *testing.T) place {
@@ -93,7 +93,7 @@ func newPlace(t *testing.T) place {
 			t.Error(err)
 		}
 	})
-	return place{data, freePort(t), freePort(t), freePort(t), freePort(t), freePort(t)}
+	return place{data, freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t)}
 }
 
 func freePort(t *testing.T) string {
@@ -112,7 +112,7 @@ func freePort(t *testing.T) string {
 
 func (p place) environment() []string {
 	return append(os.Environ(), "DEMO_DATA="+p.data, "DEMO_PORT="+p.port, "DEMO_UPSTREAM_PORT="+p.upstream, "DEMO_PORTAL_PORT="+p.portal,
-		"DEMO_EVENTS_PORT="+p.events, "DEMO_RECEIVER_PORT="+p.receiver)
+		"DEMO_CONSOLE_PORT="+p.console, "DEMO_EVENTS_PORT="+p.events, "DEMO_RECEIVER_PORT="+p.receiver)
 }
 
 // paste runs a line as a user's shell would, and wants to read an answer.
@@ -175,7 +175,7 @@ func (p place) secretIsPrivate(t *testing.T) {
 
 func (p place) expectPortsFree(t *testing.T) {
 	t.Helper()
-	for _, port := range []string{p.port, p.upstream, p.portal, p.events, p.receiver} {
+	for _, port := range []string{p.port, p.upstream, p.portal, p.console, p.events, p.receiver} {
 		l, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			t.Errorf("after the demo has ended: %v", err)

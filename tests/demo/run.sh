@@ -4,8 +4,8 @@
 #   run.sh CADDY
 #
 # Everything it makes lies in DEMO_DATA; a later run finds it again. The ports are
-# DEMO_PORT, DEMO_UPSTREAM_PORT, DEMO_PORTAL_PORT, DEMO_EVENTS_PORT and
-# DEMO_RECEIVER_PORT.
+# DEMO_PORT, DEMO_UPSTREAM_PORT, DEMO_PORTAL_PORT, DEMO_CONSOLE_PORT,
+# DEMO_EVENTS_PORT and DEMO_RECEIVER_PORT.
 set -euo pipefail
 
 caddy=$(realpath "${1:?usage: run.sh CADDY (build it with: make -f xcaddy.mk build)}")
@@ -14,7 +14,7 @@ config=$here/Caddyfile
 
 umask 077
 export DEMO_PORT=${DEMO_PORT:-8080} DEMO_UPSTREAM_PORT=${DEMO_UPSTREAM_PORT:-8081} DEMO_PORTAL_PORT=${DEMO_PORTAL_PORT:-8443}
-export DEMO_EVENTS_PORT=${DEMO_EVENTS_PORT:-8082} DEMO_RECEIVER_PORT=${DEMO_RECEIVER_PORT:-8444}
+export DEMO_CONSOLE_PORT=${DEMO_CONSOLE_PORT:-8445} DEMO_EVENTS_PORT=${DEMO_EVENTS_PORT:-8082} DEMO_RECEIVER_PORT=${DEMO_RECEIVER_PORT:-8444}
 mkdir -p "${DEMO_DATA:=.data}"
 DEMO_DATA=$(cd "$DEMO_DATA" && pwd)
 DEMO_BIND=127.0.0.1
@@ -26,6 +26,7 @@ export DEMO_RECEIVER_CA=$DEMO_DATA/receiver/caddy/pki/authorities/local/root.crt
 secret_file=$DEMO_DATA/demo.secret
 key_file=$DEMO_DATA/demo.key
 password_file=$DEMO_DATA/demo.password
+staff_file=$DEMO_DATA/demo.staff-password
 token_file=$DEMO_DATA/demo.token
 signing_file=$DEMO_DATA/demo.signing-secret
 webhooks=$DEMO_DATA/webhooks.log
@@ -50,7 +51,7 @@ check_place() {
 	# A unix socket's path has room for 107 bytes.
 	((${#DEMO_DATA} <= 90)) || fail "the path $DEMO_DATA is too long for a socket in it; set DEMO_DATA to a shorter one"
 	local name
-	for name in DEMO_PORT DEMO_UPSTREAM_PORT DEMO_PORTAL_PORT DEMO_EVENTS_PORT DEMO_RECEIVER_PORT; do
+	for name in DEMO_PORT DEMO_UPSTREAM_PORT DEMO_PORTAL_PORT DEMO_CONSOLE_PORT DEMO_EVENTS_PORT DEMO_RECEIVER_PORT; do
 		port_free "${!name}" ||
 			fail "port ${!name} is in use (by another demo?); choose one with: make -f xcaddy.mk run $name=$((${!name} + 1000))"
 	done
@@ -83,7 +84,7 @@ start_receiver() {
 start() {
 	"$caddy" run --config "$config" --adapter caddyfile </dev/null >"$output" 2>&1 &
 	server=$!
-	wait_for "$server" "$DEMO_PORT" "$DEMO_UPSTREAM_PORT" "$DEMO_PORTAL_PORT" "$DEMO_EVENTS_PORT" && return
+	wait_for "$server" "$DEMO_PORT" "$DEMO_UPSTREAM_PORT" "$DEMO_PORTAL_PORT" "$DEMO_CONSOLE_PORT" "$DEMO_EVENTS_PORT" && return
 	tail -n 5 "$output" >&2
 	fail "Caddy did not start; its log is $log"
 }
@@ -145,6 +146,12 @@ find_owner() {
 		value initial_password >"$password_file" || fail "$(<"$DEMO_DATA/user.err")"
 }
 
+# The first of the platform's own people; the password dies unused after 24 hours.
+find_staff() {
+	[[ -s $staff_file ]] && return
+	merchants bootstrap --username demo-staff --json 2>"$DEMO_DATA/staff.err" | value initial_password >"$staff_file" || fail "$(<"$DEMO_DATA/staff.err")"
+}
+
 allow() {
 	merchants allowlist list --merchant "$merchant" | grep -qF " $1 " ||
 		merchants allowlist add --merchant "$merchant" --cidr "$1" --note 'this machine, for the demo' >/dev/null
@@ -200,6 +207,9 @@ $(printf '%q ' "$caddy" merchants sign --key "$key" --secret-file "$secret_file"
 The merchant portal is on https://localhost:$DEMO_PORTAL_PORT/ (your browser warns of the demo's own certificate).
 Its owner signs in for the first time as demo-owner with the password $(<"$password_file")
 
+The platform's console is on https://console.localhost:$DEMO_CONSOLE_PORT/. Its first member of staff signs in as demo-staff with the password
+$(<"$staff_file") and sets up an authenticator app.
+
 One event of each type was sent to the merchant's endpoint, https://127.0.0.1:$DEMO_RECEIVER_PORT/webhooks. Watch them arrive:
 
 tail -n +1 -f $(printf %q "$webhooks")
@@ -229,6 +239,7 @@ start
 find_merchant
 find_key
 find_owner
+find_staff
 for range in 127.0.0.1/32 ::1/128; do
 	allow "$range"
 done
