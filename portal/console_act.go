@@ -33,6 +33,9 @@ type subject struct {
 
 	merchant controlplane.Merchant
 	entry    controlplane.AllowlistEntry
+	// Simulation is what the act would have done to yesterday's requests; nil: it
+	// does nothing to requests.
+	Simulation *simulation
 }
 
 // actPage is the page of an act.

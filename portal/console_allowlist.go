@@ -57,6 +57,7 @@ func findEntry(x *exchange) (subject, error) {
 	for _, e := range entries {
 		if e.ID == x.r.PathValue("eid") {
 			s.entry, s.Name = e, e.Prefix.String()
+			s.Simulation, err = x.simulate(controlplane.SimulateAllowlist{MerchantID: s.merchant.ID, Remove: []string{e.ID}})
 			return s, err
 		}
 	}

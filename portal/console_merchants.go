@@ -106,7 +106,7 @@ func (x *exchange) pathMerchant() (controlplane.Merchant, error) {
 
 // merchantTabs are the pages about one merchant.
 func (x *exchange) merchantTabs(m controlplane.Merchant) (tabs []link) {
-	for _, name := range []string{"merchants.merchant", "merchants.allowlist"} {
+	for _, name := range []string{"merchants.merchant", "merchants.allowlist", "merchants.requests"} {
 		if r := x.table.byName[name]; r.allows(x.session.Role) {
 			tabs = append(tabs, link{Href: x.at(name, m.ID), Name: name, Current: x.route == r})
 		}

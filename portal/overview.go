@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -79,7 +80,7 @@ func (x *exchange) sides(b keyBook) (sides []side, err error) {
 		s := side{Env: env, Href: x.table.byName["keys"].path(env), Key: b.active(env), Called: b.called(env)}
 		if log := x.table.byName["requests"]; log.allows(x.session.Role) {
 			s.Requests = log.path(env)
-			if s.Traffic, err = x.traffic(env); err != nil {
+			if s.Traffic, err = x.traffic(x.session.MerchantID, env, &url.URL{Path: s.Requests}); err != nil {
 				return nil, err
 			}
 		}

@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -47,8 +48,9 @@ type loggedRow struct {
 // Short is the path for where there is little room.
 func (r loggedRow) Short() string { return shorten(r.Path, 80) }
 
-func (x *exchange) loggedRow(q controlplane.LoggedRequest) loggedRow {
-	row := loggedRow{LoggedRequest: q, Badge: loggedBadge(q.Outcome), Href: x.table.byName["requests"].path(q.Environment) + "/" + q.ID}
+// newLoggedRow makes a row of a log that is at the address list.
+func newLoggedRow(q controlplane.LoggedRequest, list string) loggedRow {
+	row := loggedRow{LoggedRequest: q, Badge: loggedBadge(q.Outcome), Href: list + "/" + q.ID}
 	if q.Outcome != controlplane.RequestAccepted {
 		row.What = explainLogged(q).What
 	}
@@ -91,11 +93,11 @@ func showRequests(x *exchange) error {
 	if page.Filtered {
 		page.Empty = empty{"pulse", "audit.no_match", "deliveries.no_match.next"}
 	}
-	filter, err := x.loggedFilter(&page.form)
+	filter, err := x.loggedFilter(&page.form, x.session.MerchantID, x.env())
 	if err != nil {
 		return err
 	}
-	if page.Traffic, err = x.traffic(x.env()); err != nil {
+	if page.Traffic, err = x.traffic(x.session.MerchantID, x.env(), &url.URL{Path: x.r.URL.Path}); err != nil {
 		return err
 	}
 	if page.Failed() {
@@ -118,7 +120,7 @@ func (x *exchange) fillRequests(page *requestLogPage, filter controlplane.Reques
 		page.Older = x.here("before", found[loggedPerPage-1].ID)
 	}
 	for _, q := range found {
-		page.Rows = append(page.Rows, x.loggedRow(q))
+		page.Rows = append(page.Rows, newLoggedRow(q, x.r.URL.Path))
 	}
 	if len(page.Rows) > 0 {
 		page.Export = x.table.byName["requests.csv"].path(x.env()) + "?" + x.queryWithout("before")
@@ -143,9 +145,9 @@ func (x *exchange) loggedForm() form {
 
 // loggedFilter reads the filters; what is wrong with them is marked on the form. An
 // error is a value that no form of ours sends.
-func (x *exchange) loggedFilter(f *form) (filter controlplane.RequestFilter, err error) {
+func (x *exchange) loggedFilter(f *form, merchantID string, env controlplane.Environment) (filter controlplane.RequestFilter, err error) {
 	filter = controlplane.RequestFilter{
-		MerchantID: x.session.MerchantID, Environment: x.env(), Outcome: controlplane.RequestOutcome(x.query("outcome")),
+		MerchantID: merchantID, Environment: env, Outcome: controlplane.RequestOutcome(x.query("outcome")),
 		Code: x.query("code"), KeyID: x.query("key"), PathPrefix: x.query("path"), Before: x.query("before"), Limit: loggedPerPage + 1,
 	}
 	if filter.Outcome != "" && !slices.Contains(loggedOutcomes(), filter.Outcome) || filter.Code != "" && explainCheck(filter.Code) == "" {

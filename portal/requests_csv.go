@@ -19,7 +19,7 @@ const maxExport = 10_000
 // spreadsheet.
 func exportRequests(x *exchange) error {
 	f := x.loggedForm()
-	filter, err := x.loggedFilter(&f)
+	filter, err := x.loggedFilter(&f, x.session.MerchantID, x.env())
 	if err == nil && f.Failed() {
 		err = httpError{status: http.StatusBadRequest}
 	}

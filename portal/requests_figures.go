@@ -2,6 +2,7 @@ package portal
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"time"
 
@@ -63,19 +64,22 @@ const (
 	trafficDay    = 24 * time.Hour
 )
 
-// traffic reads what came of a merchant's requests in an environment.
-func (x *exchange) traffic(env controlplane.Environment) (traffic, error) {
+// traffic reads what came of a merchant's requests in an environment; list is the
+// address of their log.
+func (x *exchange) traffic(merchantID string, env controlplane.Environment, list *url.URL) (traffic, error) {
 	now := x.clock().UTC()
 	since := now.Truncate(trafficDay).Add(-6 * trafficDay)
 	counts, err := x.service.CountRequests(x.ctx(), x.actor(), controlplane.RequestCountFilter{
-		MerchantID: x.session.MerchantID, Environment: env, Span: controlplane.SpanHour, Since: since,
+		MerchantID: merchantID, Environment: env, Span: controlplane.SpanHour, Since: since,
 	})
 	if err != nil {
 		return traffic{}, err
 	}
 	t := newTraffic(counts, now)
 	for i := range t.Codes {
-		t.Codes[i].Href = x.table.byName["requests"].path(env) + "?code=" + t.Codes[i].Code
+		q := list.Query()
+		q.Set("code", t.Codes[i].Code)
+		t.Codes[i].Href = list.Path + "?" + q.Encode()
 	}
 	return t, nil
 }

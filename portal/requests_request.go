@@ -9,7 +9,8 @@ import (
 // loggedPage is one logged request, and why it was refused.
 type loggedPage struct {
 	controlplane.LoggedRequest
-	Env   controlplane.Environment
+	// Back is the list that it is in.
+	Back  string
 	Badge badge
 	// Why is empty for an accepted request.
 	Why explanation
@@ -20,10 +21,9 @@ type loggedPage struct {
 	// lets the address in now.
 	Entries    int
 	AllowedNow bool
-	// Errors is the page of all codes.
-	Errors string
-	// MayAsk: the reader may request a change of the allowlist.
-	MayAsk bool
+	// Errors is the page of all codes, Quickstart how to sign, Ask where a change of
+	// the allowlist is requested; empty if the reader has none.
+	Errors, Quickstart, Ask string
 }
 
 // Turned says that the request was refused, or would have been.
@@ -61,11 +61,29 @@ func showRequest(x *exchange) error {
 	if q.Environment != x.env() {
 		return controlplane.Errorf(controlplane.CodeNotFound, "no such request in this environment")
 	}
-	page := loggedPage{LoggedRequest: q, Env: x.env(), Badge: loggedBadge(q.Outcome), Errors: x.table.byName["errors"].path("")}
-	page.MayAsk = x.table.byName["allowlist.requests.new"].allows(x.session.Role)
-	entries, err := x.service.ListAllowlist(x.ctx(), x.actor(), x.session.MerchantID)
+	page, err := x.loggedPage(q, x.table.byName["requests"].path(x.env()))
 	if err != nil {
 		return err
+	}
+	page.Quickstart = x.table.byName["quickstart"].path("")
+	if x.table.byName["allowlist.requests.new"].allows(x.session.Role) {
+		page.Ask = x.table.byName["allowlist.requests.new"].path("")
+	}
+	return x.render(http.StatusOK, "requests.request", page)
+}
+
+// loggedPage explains one request; list is the address of the log that it is in.
+func (x *exchange) loggedPage(q controlplane.LoggedRequest, list string) (loggedPage, error) {
+	page := loggedPage{LoggedRequest: q, Back: list, Badge: loggedBadge(q.Outcome), Errors: x.table.byName["errors"].path("")}
+	if page.Turned() {
+		page.Why = explainLogged(q)
+	}
+	if q.MerchantID == "" {
+		return page, nil
+	}
+	entries, err := x.service.ListAllowlist(x.ctx(), x.actor(), q.MerchantID)
+	if err != nil {
+		return page, err
 	}
 	page.Entries = len(entries)
 	page.AllowedNow = controlplane.CheckAllowlist(entries, q.ClientIP).Allowed
@@ -74,13 +92,10 @@ func showRequest(x *exchange) error {
 			page.Matched = &entries[i]
 		}
 	}
-	if page.Turned() {
-		page.Why = explainLogged(q)
-		if q.Code == "IP_NOT_ALLOWED" && len(entries) == 0 {
-			page.Why = explain(q.Code, causeEmptyAllowlist)
-		}
+	if q.Code == "IP_NOT_ALLOWED" && len(entries) == 0 {
+		page.Why = explain(q.Code, causeEmptyAllowlist)
 	}
-	return x.render(http.StatusOK, "requests.request", page)
+	return page, nil
 }
 
 // errorsPage explains every code.

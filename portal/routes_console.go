@@ -26,7 +26,7 @@ func consoleRoutes() []Route {
 		{Name: "merchants.merchant", Method: get, Path: "/merchants/{id}", States: StateActive, Operation: controlplane.OpMerchantView, handle: showMerchant},
 		{Name: "merchants.allowlist", Method: get, Path: "/merchants/{id}/allowlist", States: StateActive, Operation: controlplane.OpAllowlistList, handle: showMerchantAllowlist},
 		{Name: "roles", Method: get, Path: "/roles", States: StateActive, Nav: "role", handle: showRoles},
-	}, actRoutes())
+	}, consoleRequestRoutes(), actRoutes())
 }
 
 // actRoutes are a page and a form for each act.
