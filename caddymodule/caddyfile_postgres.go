@@ -16,6 +16,9 @@ func (s *PostgresStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"password_file": func(d *caddyfile.Dispenser) error { return readText(d, &s.PasswordFile) },
 		"readers":       func(d *caddyfile.Dispenser) error { return readConnections(d, &s.Readers) },
 		"writers":       func(d *caddyfile.Dispenser) error { return readConnections(d, &s.Writers) },
+
+		"last_known_good": func(d *caddyfile.Dispenser) error { return readText(d, &s.LastKnownGood) },
+		"max_stale":       func(d *caddyfile.Dispenser) error { return readDuration(d, &s.MaxStale) },
 	})
 }
 

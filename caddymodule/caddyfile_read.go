@@ -78,10 +78,13 @@ func readDuration(d *caddyfile.Dispenser, into *caddy.Duration) error {
 	return parseDuration(d, name, text, into)
 }
 
+// longestDuration is what nobody means to go beyond.
+const longestDuration = 10 * 365 * 24 * time.Hour
+
 func parseDuration(d *caddyfile.Dispenser, name, text string, into *caddy.Duration) error {
 	t, err := caddy.ParseDuration(text)
-	if err != nil || t <= 0 || t > 24*time.Hour {
-		return d.Errf("%s: %q is not a duration; write one like 30s or 5m", name, text)
+	if err != nil || t <= 0 || t > longestDuration {
+		return d.Errf("%s: %q is not a duration; write one like 30s, 5m or 30d", name, text)
 	}
 	*into = caddy.Duration(t)
 	return nil

@@ -30,6 +30,8 @@ type dataSlot struct {
 	// engine runs.
 	delivering tenants[deliverySettings]
 	engaged    bool
+	// engaging: something waits for the database to be there to run it.
+	engaging bool
 }
 
 // dataSettings are what a started configuration lends to the data.
@@ -61,7 +63,7 @@ func (s *dataSlot) start(ctx context.Context, c nodeConfig, set *dataSettings) (
 	n := s.open.Load()
 	if n == nil {
 		var err error
-		if n, err = openNode(ctx, c); err != nil {
+		if n, err = openServing(ctx, c, set.logger.Warn); err != nil {
 			return nil, err
 		}
 	}

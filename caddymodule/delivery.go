@@ -195,6 +195,10 @@ func (s *dataSlot) engage(n *node) error {
 	}
 	err := n.engine.Start(context.Background())
 	s.engaged = err == nil
+	if n.standby.path != "" && controlplane.CodeOf(err) == controlplane.CodeUnavailable {
+		s.engageLater(n)
+		return nil
+	}
 	return err
 }
 

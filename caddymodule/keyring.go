@@ -14,6 +14,7 @@ type ring struct {
 	*keyring.Ring
 	// rootPath is where the root key lies.
 	rootPath string
+	newer    *newerKeys
 }
 
 var _ controlplane.Keyring = (*ring)(nil)

@@ -12,6 +12,7 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane/account"
 	"github.com/unknownpay/merchant-gateway/controlplane/delivery"
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
+	"github.com/unknownpay/merchant-gateway/controlplane/lastgood"
 	"github.com/unknownpay/merchant-gateway/controlplane/outbox"
 	"github.com/unknownpay/merchant-gateway/controlplane/store"
 )
@@ -34,6 +35,11 @@ type node struct {
 	engine  *delivery.Engine
 	hasher  *account.Hasher
 	sending *sync.WaitGroup
+
+	// kept is what a server began with while its database was away, until the follower
+	// has it.
+	standby standby
+	kept    lastgood.Record
 
 	stop context.CancelFunc
 	done chan struct{} // closed when the follower has ended
@@ -68,16 +74,20 @@ func openNode(ctx context.Context, c nodeConfig) (*node, error) {
 		return nil, err
 	}
 	n := &node{db: db, sending: new(sync.WaitGroup), hasher: account.NewHasher(account.HasherConfig{})}
-	if err := n.build(ctx, rootPath, c.rules); err != nil {
+	if n.standby, err = c.standby(); err == nil {
+		n.ring, err = openRing(ctx, db, rootPath, time.Now)
+	}
+	if err == nil {
+		err = n.assemble(c.rules)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return n, nil
 }
 
-func (n *node) build(ctx context.Context, rootPath string, rules controlplane.Rules) (err error) {
-	if n.ring, err = openRing(ctx, n.db, rootPath, time.Now); err != nil {
-		return err
-	}
+// assemble puts the engine and the service on top of the data.
+func (n *node) assemble(rules controlplane.Rules) (err error) {
 	config := delivery.Config{Store: n.db, Sealer: n.ring, Clock: time.Now, Random: rand.Reader}
 	if n.db.Shared() {
 		config.Lease = delivery.Lease
@@ -100,7 +110,7 @@ func (n *node) ringAt(c nodeConfig) (*ring, error) {
 	if _, err := keyring.FindRoot(path, n.ring.Status().RootID); err != nil {
 		return nil, err
 	}
-	return &ring{Ring: n.ring.Ring, rootPath: path}, nil
+	return &ring{Ring: n.ring.Ring, rootPath: path, newer: n.ring.newer}, nil
 }
 
 // newService puts a service on top of the data. With mail, people are told of what
@@ -124,10 +134,17 @@ func (n *node) follow(mail func() outbox.Transport, report func(what string, err
 	if isServer() {
 		n.hasher.HandOver(hasherCommand, func(err error) { report("hash a password in a process of its own; it is hashed in this one", err) })
 	}
+	var changed func()
 	n.follower = controlplane.NewFollower(controlplane.FollowerConfig{
-		Store: n.db, Sealer: n.ring, Clock: time.Now,
-		OnError: func(err error) { report("follow the control plane", err) },
+		Store: n.db, Sealer: n.ring, Clock: time.Now, MaxStale: n.standby.maxStale,
+		OnError:  func(err error) { report("follow the control plane", err) },
+		OnChange: func(*controlplane.Snapshot) { changed() },
 	})
+	if n.kept.Snapshot != nil {
+		n.follower.Restore(n.kept.Snapshot, n.kept.ContactAt)
+	}
+	changed = n.keep(ctx, n.follower, report)
+	n.kept = lastgood.Record{}
 	n.usage = newUsage(n.service.RecordUse, func(err error) { report("write down the last uses", err) })
 	n.requests = newRequestLog(n.service, func(err error) { report("write down the requests", err) })
 	sender := outbox.Sender{Store: n.db, Transport: mail, Clock: time.Now, OnError: func(err error) { report("send mail", err) }}

@@ -23,6 +23,15 @@ func openRing(ctx context.Context, db controlplane.Store, rootPath string, clock
 	if err != nil {
 		return nil, err
 	}
+	r, err := ringOf(root, rootPath, db, keys)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.addMissing(ctx, db, keys, clock())
+}
+
+// ringOf is the ring with these data keys.
+func ringOf(root *keyring.Root, rootPath string, db controlplane.Store, keys []controlplane.DataKey) (*ring, error) {
 	wrapped := make([]keyring.WrappedKey, len(keys))
 	for i, k := range keys {
 		wrapped[i] = keyring.WrappedKey(k)
@@ -31,8 +40,7 @@ func openRing(ctx context.Context, db controlplane.Store, rootPath string, clock
 	if err != nil {
 		return nil, fmt.Errorf("open the keyring: %w", err)
 	}
-	r := &ring{Ring: open, rootPath: rootPath}
-	return r, r.addMissing(ctx, db, keys, clock())
+	return &ring{Ring: open, rootPath: rootPath, newer: &newerKeys{db: db}}, nil
 }
 
 func storedDataKeys(ctx context.Context, db controlplane.Store) (keys []controlplane.DataKey, err error) {

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/store"
 )
 
@@ -40,6 +43,21 @@ type PostgresStore struct {
 	// Default: 8 and 16.
 	Readers int `json:"readers,omitempty"`
 	Writers int `json:"writers,omitempty"`
+
+	// The path of a file that holds what requests are decided by, sealed with the root
+	// key. It is written soon after each change, and every ten minutes. When the
+	// database is away at a start, requests are decided by it. "off" keeps none.
+	//
+	// Default: last-known-good beside the root key.
+	LastKnownGood string `json:"last_known_good,omitempty"`
+
+	// How long requests are decided without the database, counted from when it last
+	// answered, over restarts too; after that they are refused with 503
+	// AUTH_UNAVAILABLE until it is back. A key that is revoked meanwhile goes on
+	// working for that long. 1m to 720h (30 days).
+	//
+	// Default: 24h.
+	MaxStale caddy.Duration `json:"max_stale,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -57,8 +75,35 @@ func (s *PostgresStore) Validate() error {
 	if s.Readers < 0 || s.Readers > maxConnections || s.Writers < 0 || s.Writers > maxConnections {
 		return fmt.Errorf("readers is %d and writers is %d; give 1 to %d each", s.Readers, s.Writers, maxConnections)
 	}
+	if stale := time.Duration(s.MaxStale); stale != 0 && (stale < time.Minute || stale > controlplane.RevokedKeyRetention) {
+		return fmt.Errorf("max_stale is %v; give 1m to %v", stale, controlplane.RevokedKeyRetention)
+	}
 	_, err := s.identity()
 	return err
+}
+
+const (
+	defaultMaxStale   = 24 * time.Hour
+	defaultLastGood   = "last-known-good"
+	lastKnownGoodNone = "off"
+)
+
+func (s *PostgresStore) standby() (out standby, err error) {
+	if out.source, err = s.identity(); err != nil {
+		return out, err
+	}
+	out.path, out.maxStale = s.LastKnownGood, cmp.Or(time.Duration(s.MaxStale), defaultMaxStale)
+	switch out.path {
+	case lastKnownGoodNone:
+		out.path = ""
+	case "":
+		dir, err := s.directory()
+		if err != nil {
+			return out, err
+		}
+		out.path = filepath.Join(dir, defaultLastGood)
+	}
+	return out, nil
 }
 
 // identity leaves the password out: another one is the same data.
@@ -76,15 +121,31 @@ func (s *PostgresStore) directory() (string, error) {
 }
 
 func (s *PostgresStore) open(ctx context.Context) (*store.DB, error) {
-	text, err := s.url()
+	c, err := s.config()
 	if err != nil {
 		return nil, err
 	}
-	c := store.PostgresConfig{URL: text, Readers: s.Readers, Writers: s.Writers}
+	return store.OpenPostgres(ctx, c)
+}
+
+func (s *PostgresStore) openLater() (*store.DB, error) {
+	c, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenPostgresLater(c)
+}
+
+func (s *PostgresStore) config() (c store.PostgresConfig, err error) {
+	text, err := s.url()
+	if err != nil {
+		return c, err
+	}
+	c = store.PostgresConfig{URL: text, Readers: s.Readers, Writers: s.Writers}
 	if s.PasswordFile != "" {
 		c.Password = s.readPassword
 	}
-	return store.OpenPostgres(ctx, c)
+	return c, nil
 }
 
 func (s *PostgresStore) readPassword() (string, error) {
@@ -159,6 +220,6 @@ func cutPassword(raw string) (bare, password string) {
 }
 
 var (
-	_ storeGuest      = (*PostgresStore)(nil)
+	_ standbyGuest    = (*PostgresStore)(nil)
 	_ caddy.Validator = (*PostgresStore)(nil)
 )

@@ -33,7 +33,7 @@ func BenchmarkRead(b *testing.B) {
 	root, path := newRoot(b), filepath.Join(b.TempDir(), "f")
 	check(b, Write(path, root, recordOf(b, benchKeys(b)), rand.Reader))
 	for b.Loop() {
-		_, err := Read(path, only(root))
+		_, err := Read(path, source, only(root))
 		check(b, err)
 	}
 }

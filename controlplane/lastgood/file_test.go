@@ -39,7 +39,7 @@ func TestRecordIsReadAsItWasWritten(t *testing.T) {
 	for _, n := range []int{0, 1, 30_000} { // several blocks
 		rec := recordOf(t, n)
 		check(t, Write(path, root, rec, rand.Reader))
-		got, err := Read(path, only(root))
+		got, err := Read(path, source, only(root))
 		check(t, err)
 		if !bytes.Equal(blocks(got.Snapshot), blocks(rec.Snapshot)) || got.Snapshot.Len() != n || got.Snapshot.Revision() != 42 {
 			t.Errorf("%d keys: %+v", n, got.Snapshot.Stats())
@@ -152,19 +152,32 @@ func marked(block []byte) []byte {
 func TestFileOfAnotherRootKeySaysWhich(t *testing.T) {
 	root, path := newRoot(t), filepath.Join(t.TempDir(), "f")
 	check(t, Write(path, root, recordOf(t, 1), rand.Reader))
-	_, err := Read(path, only(newRoot(t)))
+	_, err := Read(path, source, only(newRoot(t)))
 	if err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), root.ID()) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestFileOfAnotherDatabaseIsRefused(t *testing.T) {
+	root, path := newRoot(t), filepath.Join(t.TempDir(), "f")
+	check(t, Write(path, root, recordOf(t, 1), rand.Reader))
+	if rec, err := Read(path, "postgres://db.example/other", only(root)); err == nil || rec.Snapshot != nil || !strings.Contains(err.Error(), source) {
+		t.Errorf("%v", err)
+	}
+	long := recordOf(t, 1)
+	long.Source = strings.Repeat("x", 1<<16)
+	if err := Write(path, root, long, rand.Reader); err == nil {
+		t.Error("a name was cut")
 	}
 }
 
 func TestWhatIsNoFile(t *testing.T) {
 	dir := t.TempDir()
 	root := newRoot(t)
-	if _, err := Read(filepath.Join(dir, "none"), only(root)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Read(filepath.Join(dir, "none"), source, only(root)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	if _, err := Read(dir, only(root)); err == nil {
+	if _, err := Read(dir, source, only(root)); err == nil {
 		t.Error("a directory was read")
 	}
 	check(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
@@ -186,7 +199,7 @@ func FuzzDecode(f *testing.F) {
 	root, err := keyring.LoadOrCreateRoot(filepath.Join(f.TempDir(), "root.key"), rand.Reader)
 	check(f, err)
 	rec := recordOf(f, 2)
-	f.Add(encoded(f, root, rec), facts{rec.ContactAt, 1, rec.DataKeys}.encode(), blocks(rec.Snapshot))
+	f.Add(encoded(f, root, rec), facts{source, rec.ContactAt, 1, rec.DataKeys}.encode(), blocks(rec.Snapshot))
 	f.Add([]byte(magic+root.ID()), []byte{}, []byte{1})
 	f.Fuzz(func(t *testing.T, file, first, second []byte) {
 		if _, err := decoded(root, file); err != nil && !errors.Is(err, ErrDamaged) && !strings.Contains(err.Error(), "no root key") {

@@ -25,6 +25,7 @@ const (
 	headerLen = len(magic) + rootIDLen + fileIDLen
 
 	lastBlock = 1 << 31
+	maxField  = 1<<16 - 1
 	// blockSize is what a block of a snapshot is filled to. One is held in memory
 	// sealed, and one open.
 	blockSize = 1 << 20
@@ -35,6 +36,8 @@ var ErrDamaged = errors.New("the last known good snapshot is damaged")
 
 // Record is what is kept.
 type Record struct {
+	// Source names the database, so that nobody starts from another's snapshot.
+	Source   string
 	Snapshot *controlplane.Snapshot
 	// ContactAt is when the database last confirmed the snapshot.
 	ContactAt time.Time
@@ -55,27 +58,33 @@ func additional(header []byte, number uint64, last bool) []byte {
 
 // facts is the first block.
 type facts struct {
+	source    string
 	contactAt time.Time
 	revision  int64
 	dataKeys  []controlplane.DataKey
 }
 
 func (f facts) encode() []byte {
-	out := binary.LittleEndian.AppendUint64(nil, uint64(f.contactAt.UnixMicro()))
+	out := appendField(nil, []byte(f.source))
+	out = binary.LittleEndian.AppendUint64(out, uint64(f.contactAt.UnixMicro()))
 	out = binary.LittleEndian.AppendUint64(out, uint64(f.revision))
 	for _, k := range f.dataKeys {
 		out = binary.LittleEndian.AppendUint32(out, k.ID)
 		out = binary.LittleEndian.AppendUint64(out, uint64(k.CreatedAt.UnixMicro()))
 		for _, field := range [][]byte{[]byte(k.Purpose), []byte(k.RootID), k.Wrapped} {
-			out = binary.LittleEndian.AppendUint16(out, uint16(len(field)))
-			out = append(out, field...)
+			out = appendField(out, field)
 		}
 	}
 	return out
 }
 
+func appendField(out, field []byte) []byte {
+	return append(binary.LittleEndian.AppendUint16(out, uint16(len(field))), field...)
+}
+
 func decodeFacts(b []byte) (f facts, err error) {
 	r := reader{rest: b}
+	f.source = string(r.field())
 	f.contactAt = time.UnixMicro(int64(r.uint64())).UTC()
 	f.revision = int64(r.uint64())
 	for len(r.rest) > 0 && !r.short {

@@ -24,6 +24,7 @@ const (
 // Config says what a [Keeper] keeps. All but OnError are required.
 type Config struct {
 	Path     string
+	Source   string // see [Record]
 	Store    controlplane.Store
 	Follower *controlplane.Follower
 	// Ring has the root key that seals the file.
@@ -111,7 +112,7 @@ const storePatience = 5 * time.Second
 // write does nothing while the database is away: the file says already what there is
 // to say.
 func (k *Keeper) write(ctx context.Context) error {
-	rec := Record{ContactAt: k.config.Follower.LastSuccess()}
+	rec := Record{Source: k.config.Source, ContactAt: k.config.Follower.LastSuccess()}
 	// A snapshot that was read at this very moment and is not published yet will be
 	// told of by Changed.
 	rec.Snapshot = k.config.Follower.Current()

@@ -91,7 +91,7 @@ const maxStale = 24 * time.Hour
 // start is what a server does: what the file holds decides until the database answers.
 func (g *gateway) start() {
 	g.Helper()
-	rec, err := Read(g.path(), g.root)
+	rec, err := Read(g.path(), source, g.root)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		g.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func (g *gateway) start() {
 		g.follower.Restore(rec.Snapshot, rec.ContactAt)
 	}
 	keeper = NewKeeper(Config{
-		Path: g.path(), Store: store, Follower: g.follower, Ring: g.ring, Clock: time.Now, Random: counted{&g.writes}, MaxStale: maxStale,
+		Path: g.path(), Source: source, Store: store, Follower: g.follower, Ring: g.ring, Clock: time.Now, Random: counted{&g.writes}, MaxStale: maxStale,
 		OnError: func(error) { g.problems.Add(1) },
 	}, rec)
 	following, stopFollowing := context.WithCancel(context.Background())
@@ -137,7 +137,7 @@ func (g *gateway) key(merchantID string) string {
 // knows reports whether the file has a key.
 func (g *gateway) knows(id string) bool {
 	g.Helper()
-	rec, err := Read(g.path(), g.root)
+	rec, err := Read(g.path(), source, g.root)
 	check(g, err)
 	_, ok := rec.Snapshot.Key(id)
 	return ok
@@ -169,7 +169,7 @@ func TestTheFileSaysWhenTheDatabaseLastConfirmedIt(t *testing.T) {
 		defer func() { g.stop() }()
 		g.key(g.merchant())
 		time.Sleep(6 * time.Hour) // nothing changes
-		rec, err := Read(g.path(), g.root)
+		rec, err := Read(g.path(), source, g.root)
 		check(t, err)
 		if age := time.Since(rec.ContactAt); age > confirmEvery+time.Minute {
 			t.Errorf("the file was last confirmed %v ago", age)
@@ -179,7 +179,7 @@ func TestTheFileSaysWhenTheDatabaseLastConfirmedIt(t *testing.T) {
 		}
 		g.away.Store(true)
 		time.Sleep(time.Hour)
-		again, err := Read(g.path(), g.root)
+		again, err := Read(g.path(), source, g.root)
 		check(t, err)
 		if time.Since(again.ContactAt) < time.Hour {
 			t.Error("the file says that a database that is away confirms it")

@@ -66,9 +66,11 @@ func filled(tb testing.TB, n int, revision int64) *controlplane.Snapshot {
 	return e.Snapshot(revision)
 }
 
+const source = "postgres://db.example/control"
+
 func recordOf(tb testing.TB, n int) Record {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 123000, time.UTC)
-	return Record{Snapshot: filled(tb, n, 42), ContactAt: at, DataKeys: []controlplane.DataKey{
+	return Record{Source: source, Snapshot: filled(tb, n, 42), ContactAt: at, DataKeys: []controlplane.DataKey{
 		{ID: 1, Purpose: controlplane.PurposeAPISecret, RootID: "0123456789abcdef", Wrapped: bytes.Repeat([]byte{7}, 61), CreatedAt: at.Add(-time.Hour)},
 		{ID: 9, Purpose: controlplane.PurposeWebhookSecret, RootID: "0123456789abcdef", Wrapped: []byte{1}, CreatedAt: at},
 	}}

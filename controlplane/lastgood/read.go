@@ -12,10 +12,13 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
 )
 
-// Read reads what [Write] has written last. find finds the root key with an id.
-// Errors: fs.ErrNotExist if there is no file, [ErrDamaged], those of find.
-func Read(path string, find func(rootID string) (*keyring.Root, error)) (Record, error) {
+// Read reads what [Write] has written last from a source. find finds the root key with
+// an id. Errors: fs.ErrNotExist if there is no file, [ErrDamaged], those of find.
+func Read(path, source string, find func(rootID string) (*keyring.Root, error)) (Record, error) {
 	rec, err := read(path, find)
+	if err == nil && rec.Source != source {
+		err = fmt.Errorf("it is of another database, %s", rec.Source)
+	}
 	if err != nil {
 		return Record{}, fmt.Errorf("read the last known good snapshot: %w", err)
 	}
@@ -58,7 +61,7 @@ func decode(r io.Reader, size int64, find func(string) (*keyring.Root, error)) (
 	if err != nil {
 		return rec, err
 	}
-	rec.ContactAt, rec.DataKeys = f.contactAt, f.dataKeys
+	rec.Source, rec.ContactAt, rec.DataKeys = f.source, f.contactAt, f.dataKeys
 	rec.Snapshot, err = o.snapshot(f.revision)
 	return rec, err
 }

@@ -68,8 +68,11 @@ func encode(w io.Writer, root *keyring.Root, rec Record, random io.Reader) error
 	if _, err := w.Write(header); err != nil {
 		return err
 	}
+	if len(rec.Source) > maxField {
+		return fmt.Errorf("the name of the database has %d bytes", len(rec.Source))
+	}
 	s := &sealer{w: w, root: root, header: header}
-	if err := s.block(facts{rec.ContactAt, rec.Snapshot.Revision(), rec.DataKeys}.encode(), false); err != nil {
+	if err := s.block(facts{rec.Source, rec.ContactAt, rec.Snapshot.Revision(), rec.DataKeys}.encode(), false); err != nil {
 		return err
 	}
 	for block := range rec.Snapshot.Blocks(blockSize) {
