@@ -16,6 +16,8 @@ import (
 //		store sqlite [<path>]
 //		store postgres <url> {
 //			password_file <path>
+//			last_known_good <path>|off
+//			max_stale       <duration>
 //			readers       <n>
 //			writers       <n>
 //		}
