@@ -72,6 +72,8 @@ type person struct {
 	t    *testing.T
 	site *site
 	ctx  context.Context
+	// origin is where they are: the portal, or the console.
+	origin string
 	// scripts says whether pages may run theirs.
 	scripts bool
 
@@ -84,7 +86,7 @@ type person struct {
 // person opens a window; without scripts if so wished.
 func (c *chromium) person(t *testing.T, scripts bool) *person {
 	t.Helper()
-	p := &person{t: t, site: c.site, scripts: scripts}
+	p := &person{t: t, site: c.site, origin: "https://localhost:" + c.site.portal, scripts: scripts}
 	ctx, cancel := chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.notice))
 	t.Cleanup(cancel)
 	p.ctx = ctx
@@ -193,10 +195,10 @@ func (p *person) must(err error) {
 	p.t.Fatalf("%v, on the page\n%s %v", err, text, textErr)
 }
 
-// open goes to an address of the portal.
+// open goes to a page.
 func (p *person) open(path string) {
 	p.t.Helper()
-	p.load(chromedp.Navigate(p.site.url(path)))
+	p.load(chromedp.Navigate(p.origin + path))
 }
 
 // control finds what can be pressed, by what it says, as people do. Of several the
