@@ -106,3 +106,21 @@ func TestSimulationSaysWhatAChangeBreaks(t *testing.T) {
 		t.Errorf("an unknown entry: %v", err)
 	}
 }
+
+// requestCalls are those of the operations on what gateways saw.
+func requestCalls() map[Operation]call {
+	return map[Operation]call{
+		OpAllowlistSimulate: func(w *world, a Actor, s site, id string) error {
+			return justErr(w.SimulateAllowlist(w.Context(), a, SimulateAllowlist{MerchantID: id, Remove: []string{s.entry.ID}}))
+		},
+		OpRequestList: func(w *world, a Actor, _ site, id string) error {
+			return justErr(w.ListRequests(w.Context(), a, RequestFilter{MerchantID: id, Environment: Test}))
+		},
+		OpRequestView: func(w *world, a Actor, _ site, id string) error {
+			return justErr(w.Request(w.Context(), a, RequestRef{MerchantID: id, RequestID: w.logged(id)}))
+		},
+		OpRequestUnknown: func(w *world, a Actor, _ site, _ string) error {
+			return justErr(w.ListUnknownRequests(w.Context(), a, UnknownRequests{}))
+		},
+	}
+}
