@@ -66,7 +66,9 @@ func (e *Engine) Wake(row int64, merchantID string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	// What happens while the engine stands still is for its next start.
-	e.endpoint(row, merchantID).stale = true
+	ep := e.endpoint(row, merchantID)
+	ep.stale = true
+	ep.outdate()
 	e.chores.replays = true
 	e.settleSoon(row)
 	for lane := range lanes {

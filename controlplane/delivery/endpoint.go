@@ -58,10 +58,18 @@ type endpoint struct {
 	// known is what was read of it last.
 	known  controlplane.Endpoint
 	usedAt time.Time
+	// target is what was read to send by, good until targetUntil; changes counts what
+	// ended that before its time.
+	target      controlplane.DeliveryTarget
+	targetUntil time.Time
+	changes     int
 	// closedAt is when its breaker last closed, pauseTold when its merchant was last
 	// told of a pause.
 	closedAt, pauseTold time.Time
 }
+
+// outdate has the target read again.
+func (ep *endpoint) outdate() { ep.changes, ep.targetUntil = ep.changes+1, time.Time{} }
 
 // remember takes over what the store knows from before.
 func (ep *endpoint) remember(c controlplane.EndpointCondition, now time.Time) {

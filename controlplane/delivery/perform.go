@@ -18,13 +18,6 @@ type attempt struct {
 	slow, probe, hangs, over bool
 }
 
-// storePatience is how long an attempt waits before it asks a store again that
-// cannot be read.
-const storePatience = time.Second
-
-// targetPatience is how long it waits for an answer.
-const targetPatience = 10 * time.Second
-
 // perform makes one attempt and hands its outcome to the recorder. What was not
 // attempted, or cut off by a stop, goes back to the store as it was.
 func (e *Engine) perform(ctx context.Context, a *attempt) {
@@ -50,63 +43,6 @@ func (a *attempt) may(s controlplane.EndpointState) bool {
 	return s == controlplane.EndpointEnabled || s == controlplane.EndpointDisabled && a.claim.Lane == controlplane.LaneTest
 }
 
-// target reads what to send where, now: neither a new URL nor a new secret waits
-// for the next retry. ok is false if the engine stops, or the lease ends, before the
-// store answers.
-func (e *Engine) target(ctx context.Context, a *attempt) (target controlplane.DeliveryTarget, ok bool) {
-	e.mu.Lock()
-	load := !a.ep.loaded
-	e.mu.Unlock()
-	for {
-		var condition controlplane.EndpointCondition
-		limited, cancel := context.WithTimeout(ctx, targetPatience)
-		err := e.store.View(limited, func(tx controlplane.Tx) (err error) {
-			if load {
-				if condition, err = tx.EndpointCondition(limited, a.claim.MerchantID, a.claim.EndpointRow); err != nil {
-					return err
-				}
-			}
-			target, err = tx.EndpointTarget(limited, a.claim.EndpointRow)
-			return err
-		})
-		cancel()
-		if err == nil {
-			e.learn(a.ep, target.Endpoint, condition, load)
-			return target, true
-		}
-		if ctx.Err() != nil || !e.owns(a.claim) {
-			return target, false
-		}
-		e.log().Error("read the endpoint of a delivery", zap.String("delivery", a.claim.DeliveryID), zap.Error(err))
-		if !sleep(ctx, storePatience) {
-			return target, false
-		}
-	}
-}
-
-// learn takes over what the store says of an endpoint.
-func (e *Engine) learn(ep *endpoint, now controlplane.Endpoint, condition controlplane.EndpointCondition, load bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if load && !ep.loaded {
-		ep.condition, ep.loaded = condition, true
-	}
-	since := ep.known.EnabledAt
-	if ep.known.Row == 0 {
-		since = ep.condition.LastAttemptAt // before a restart
-	}
-	if ep.loaded && !since.IsZero() && now.EnabledAt.After(since) {
-		ep.condition.Recover()
-		ep.condition.PausedUntil, ep.condition.Told, ep.pauseTold = time.Time{}, time.Time{}, time.Time{}
-		ep.breaker, ep.limit = breaker{}, e.limits.PerEndpoint
-		e.touch(ep)
-	} else if ep.known.Row != 0 && now.UpdatedAt.After(ep.known.UpdatedAt) && ep.breaker.open() {
-		ep.breaker.probeAt = e.now() // perhaps it was mended by that
-		e.touch(ep)
-	}
-	ep.known = now
-}
-
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -124,6 +60,7 @@ func (e *Engine) send(ctx context.Context, a *attempt, target controlplane.Deliv
 	done := controlplane.Attempt{Number: a.claim.Attempts + 1, At: at}
 	secrets, err := e.secrets(target, at)
 	if err != nil || len(secrets) == 0 {
+		e.outdate(a.ep)
 		e.log().Error("no signing secret for a delivery", zap.String("endpoint", target.Endpoint.ID), zap.Error(err))
 		done.Fault, done.Detail = controlplane.FaultInternal, "the signing secret could not be read; it will be tried again"
 		return done

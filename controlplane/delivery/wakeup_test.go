@@ -136,3 +136,30 @@ func TestDisablingEndsABulkReplay(t *testing.T) {
 }
 
 func justErr[T any](_ T, err error) error { return err }
+
+// However often an endpoint is sent to, the next event after a change goes where the
+// change says.
+func TestWhatIsKeptOfAnEndpointIsNeverOld(t *testing.T) {
+	inTime(t, delivery.Limits{}, func(p *plant) {
+		e := p.shop()
+		p.start()
+		p.ingest(e.MerchantID, 5)
+		synctest.Wait()
+		for i := range 10 {
+			url := "https://" + string(rune('a'+i)) + ".example.com/hook"
+			p.must(justErr(p.UpdateEndpoint(p.Context(), root(), controlplane.UpdateEndpoint{MerchantID: e.MerchantID, EndpointID: e.ID, URL: url})))
+			p.must(justErr(p.RotateEndpointSecret(p.Context(), root(), controlplane.RotateEndpointSecret{MerchantID: e.MerchantID, EndpointID: e.ID})))
+			p.receiver.forget()
+			p.ingest(e.MerchantID, 3)
+			synctest.Wait()
+			for _, s := range p.receiver.got() {
+				if s.URL != url || len(s.Secrets) != 1 {
+					p.Errorf("after the %d. change: %s with %d secrets", i+1, s.URL, len(s.Secrets))
+				}
+			}
+			if n := len(p.receiver.got()); n != 3 {
+				p.Errorf("%d of 3 were sent", n)
+			}
+		}
+	})
+}

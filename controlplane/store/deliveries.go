@@ -55,13 +55,10 @@ const (
 )
 
 func (t *tx) InsertDelivery(ctx context.Context, d controlplane.Delivery) (int64, error) {
-	err := t.insert(ctx, "delivery", sqlInsertDelivery, d.ID, d.MerchantID, d.Environment, d.EndpointRow, d.EventRow, d.Type,
+	args := []any{d.ID, d.MerchantID, d.Environment, d.EndpointRow, d.EventRow, d.Type,
 		d.State, int64(d.Lane), d.ReplayOf, d.Attempts, micros(d.CreatedAt), micros(d.NextAt), micros(d.FirstAttemptAt), micros(d.LastAttemptAt),
-		d.LastStatus, d.LastFault, micros(d.FinishedAt), d.Lease, micros(d.LeaseUntil))
-	if err != nil {
-		return 0, err
-	}
-	return one(ctx, t, "delivery", scanValue[int64], sqlDeliveryRow, d.MerchantID, d.ID)
+		d.LastStatus, d.LastFault, micros(d.FinishedAt), d.Lease, micros(d.LeaseUntil)}
+	return t.insertRow(ctx, "delivery", sqlInsertDelivery, args, sqlDeliveryRow, d.MerchantID, d.ID)
 }
 
 func (t *tx) UpdateDelivery(ctx context.Context, d controlplane.Delivery) error {

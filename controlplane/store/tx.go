@@ -76,6 +76,25 @@ func (t *tx) exec(ctx context.Context, what, query string, args ...any) (int64, 
 	return n, nil
 }
 
+// insertRow inserts one row and returns the number that the database gave it, 0 if it
+// inserted none. A driver that knows the number spares the query that asks for it.
+func (t *tx) insertRow(ctx context.Context, what, insert string, args []any, query string, id ...any) (int64, error) {
+	if err := t.usable(); err != nil {
+		return 0, err
+	}
+	result, err := t.sql.ExecContext(t.context(ctx), insert, args...)
+	if err != nil {
+		return 0, t.fail(what, err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return 0, t.fail(what, err)
+	}
+	if row, err := result.LastInsertId(); err == nil {
+		return row, nil
+	}
+	return one(ctx, t, what, scanValue[int64], query, id...)
+}
+
 // change is exec for a statement that must meet a row.
 func (t *tx) change(ctx context.Context, what, query string, args ...any) error {
 	n, err := t.exec(ctx, what, query, args...)
