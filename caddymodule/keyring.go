@@ -14,7 +14,8 @@ type ring struct {
 	*keyring.Ring
 	// rootPath is where the root key lies.
 	rootPath string
-	newer    *newerKeys
+	// newer is nil if no other server has the database.
+	newer *newerKeys
 }
 
 var _ controlplane.Keyring = (*ring)(nil)

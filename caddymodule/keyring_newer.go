@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// newerPause is the least time between two looks for newer data keys: records that
+	// newerPause is the least time between two looks for what sealed a record: those that
 	// nobody can open must not keep the database busy.
 	newerPause = time.Second
 	// newerPatience bounds one look.
@@ -28,24 +28,37 @@ type newerKeys struct {
 	looked time.Time
 }
 
+// Seal seals with the newest data key there is. An operation seals in the turn that it
+// has of all servers: were it to use a key that another one has replaced in an earlier
+// turn, and then deleted, nobody could ever open the record.
+func (r *ring) Seal(purpose string, aad, plaintext []byte) ([]byte, error) {
+	if r.newer != nil {
+		if err := r.learn(0); err != nil {
+			return nil, err
+		}
+	}
+	return r.Ring.Seal(purpose, aad, plaintext)
+}
+
 // Unseal opens a record. One that was sealed with a data key that this server has not
 // seen, because another one made it since, makes it look for that key.
 func (r *ring) Unseal(purpose string, aad, record []byte) ([]byte, error) {
 	out, err := r.Ring.Unseal(purpose, aad, record)
-	if !errors.Is(err, keyring.ErrUnknownKey) {
+	if r.newer == nil || !errors.Is(err, keyring.ErrUnknownKey) {
 		return out, err
 	}
-	if newer := r.learn(); newer != nil {
+	if newer := r.learn(newerPause); newer != nil {
 		return nil, errors.Join(err, newer)
 	}
 	return r.Ring.Unseal(purpose, aad, record)
 }
 
-// learn takes over what the database has more than the ring.
-func (r *ring) learn() error {
+// learn takes over what the database has more than the ring, unless it did so less than
+// a pause ago.
+func (r *ring) learn(pause time.Duration) error {
 	r.newer.mu.Lock()
 	defer r.newer.mu.Unlock()
-	if time.Since(r.newer.looked) < newerPause {
+	if time.Since(r.newer.looked) < pause {
 		return nil
 	}
 	defer func() { r.newer.looked = time.Now() }()

@@ -40,7 +40,11 @@ func ringOf(root *keyring.Root, rootPath string, db controlplane.Store, keys []c
 	if err != nil {
 		return nil, fmt.Errorf("open the keyring: %w", err)
 	}
-	return &ring{Ring: open, rootPath: rootPath, newer: &newerKeys{db: db}}, nil
+	r := &ring{Ring: open, rootPath: rootPath}
+	if shared, ok := db.(interface{ Shared() bool }); ok && shared.Shared() {
+		r.newer = &newerKeys{db: db}
+	}
+	return r, nil
 }
 
 func storedDataKeys(ctx context.Context, db controlplane.Store) (keys []controlplane.DataKey, err error) {
