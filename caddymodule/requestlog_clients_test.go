@@ -85,7 +85,6 @@ type tenant struct {
 type wrongWorld struct {
 	*site
 	main, live, elsewhere, empty, old, suspended *tenant
-	repeated                                     string
 }
 
 func lineOf(i int, text func(*native) string) func(*native) {

@@ -22,7 +22,9 @@ func TestStaffSeeWhatWasRefusedAndWhatAChangeWouldBreak(t *testing.T) {
 	b.wants(b.get(href+"/requests?env=live&outcome=reported"), 200, reported, "Would have been refused")
 	b.wants(b.get(href+"/requests?ip=shop"), 422, "Write an IP address")
 
-	unknown := w.logged("", func(q *controlplane.LoggedRequest) { q.Environment, q.KeyID, q.Code, q.Why = "", "", "KEY_INVALID", controlplane.RequestWhy{} })
+	unknown := w.logged("", func(q *controlplane.LoggedRequest) {
+		q.Environment, q.KeyID, q.Code, q.Why = "", "", "KEY_INVALID", controlplane.RequestWhy{}
+	})
 	b.wants(b.get("/requests"), 200, unknown)
 	b.wants(b.get("/requests/"+unknown), 200, "not one that the gateway knows", "None that is known")
 	for _, foreign := range []string{"/requests/" + s.requestID, href + "/requests/" + unknown, href + "/requests/req_none"} {
