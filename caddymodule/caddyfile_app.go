@@ -18,6 +18,7 @@ import (
 //			password_file <path>
 //			last_known_good <path>|off
 //			max_stale       <duration>
+//			state_dir     <directory>
 //			readers       <n>
 //			writers       <n>
 //		}

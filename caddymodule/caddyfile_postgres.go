@@ -14,6 +14,7 @@ func (s *PostgresStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	return readBlock(d, "store postgres", options{
 		"password_file": func(d *caddyfile.Dispenser) error { return readText(d, &s.PasswordFile) },
+		"state_dir":     func(d *caddyfile.Dispenser) error { return readText(d, &s.StateDir) },
 		"readers":       func(d *caddyfile.Dispenser) error { return readConnections(d, &s.Readers) },
 		"writers":       func(d *caddyfile.Dispenser) error { return readConnections(d, &s.Writers) },
 

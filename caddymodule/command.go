@@ -42,7 +42,7 @@ line on standard error and exits with status 1.`,
 			asGroup(cmd,
 				bootstrapCommand(), merchantCommand(), userCommand(), keyCommand(), allowlistCommand(), signCommand(),
 				endpointCommand(), deliveryCommand(), eventCommand(), serviceTokenCommand(), staffTokenCommand(),
-				statusCommand(), auditCommand(), backupCommand(), restoreCommand(), keyringCommand())
+				statusCommand(), auditCommand(), backupCommand(), restoreCommand(), migrateStoreCommand(), keyringCommand())
 		},
 	})
 }

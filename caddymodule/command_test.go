@@ -20,10 +20,15 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	_ "github.com/mattn/go-sqlite3" // registers the driver that tampers
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/unknownpay/merchant-gateway/tests/teststore"
 )
 
+// stores are the databases of this package's tests.
+var stores teststore.Stores
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"caddy": caddycmd.Main})
+	testscript.Main(stores.Around(m), map[string]func(){"caddy": caddycmd.Main})
 }
 
 // TestScripts runs the commands as people do. UPDATE_SCRIPTS=1 writes the

@@ -16,6 +16,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,7 @@ import (
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/signature"
+	"github.com/unknownpay/merchant-gateway/tests/teststore"
 )
 
 // site is a running Caddy with the gateway in front of an upstream, all on
@@ -57,6 +59,9 @@ type site struct {
 // startSite runs a site until the test ends, and then looks for what it left.
 func startSite(t testing.TB, change ...func(*site)) *site {
 	t.Helper()
+	if teststore.Postgres(t) {
+		stores.Host(t) // it stays for the next test
+	}
 	ignore := goleak.IgnoreCurrent()
 	s := &site{t: t, dir: t.TempDir(), upstream: startUpstream(t)}
 	s.makeCertificate()
@@ -175,7 +180,7 @@ func (s *site) caddyfile() string {
 	}
 	store := s.store
 	if store == "" {
-		store = "store sqlite " + s.database
+		store = s.storeLines(teststore.Postgres(s.t))
 	}
 	return fmt.Sprintf(`{
 	admin off
@@ -209,6 +214,22 @@ https://:%[5]s {
 	%[6]s
 }
 `, s.dir, s.logs, s.merchants, port(s.plain), port(s.secure), routes, s.global, store, s.named)
+}
+
+// storeLines name the site's database.
+func (s *site) storeLines(shared bool) string {
+	t, path := s.t, s.database
+	if !shared {
+		return "store sqlite " + path
+	}
+	u, err := url.Parse(stores.URL(t, path))
+	check(t, err)
+	password, _ := u.User.Password()
+	u.User = url.User(u.User.Username())
+	dir := filepath.Dir(path)
+	check(t, os.MkdirAll(dir, 0o700))
+	check(t, os.WriteFile(path+".password", []byte(password), 0o600))
+	return fmt.Sprintf("store postgres %s {\n\t\t\tpassword_file %s.password\n\t\t\tstate_dir %s\n\t\t}", u, path, dir)
 }
 
 func port(address string) string {

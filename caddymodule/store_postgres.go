@@ -36,6 +36,12 @@ type PostgresStore struct {
 	// Default: the password of the URL.
 	PasswordFile string `json:"password_file,omitempty"`
 
+	// The directory of the files that belong to the data and are not in PostgreSQL: the
+	// root key, and what the memory of nonces keeps.
+	//
+	// Default: merchants in Caddy's data directory.
+	StateDir string `json:"state_dir,omitempty"`
+
 	// How many connections are for reading and for writing, 1 to 1000 each. One more
 	// hears what other servers changed. PostgreSQL has to allow (max_connections)
 	// those of all servers together.
@@ -117,6 +123,9 @@ func (s *PostgresStore) identity() (string, error) {
 
 // directory is where the root key and the nonces lie; the data itself is elsewhere.
 func (s *PostgresStore) directory() (string, error) {
+	if s.StateDir != "" {
+		return filepath.Abs(s.StateDir)
+	}
 	return filepath.Join(caddy.AppDataDir(), "merchants"), nil
 }
 

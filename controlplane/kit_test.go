@@ -16,7 +16,6 @@ import (
 
 	. "github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
-	"github.com/unknownpay/merchant-gateway/controlplane/store"
 )
 
 // world is a control plane of real parts: a SQLite database in a directory of its
@@ -68,7 +67,7 @@ func (w *world) dbPath() string { return filepath.Join(w.dir, "control.db") }
 // asks for, unwrap the data keys, and make the first ones.
 func (w *world) open() {
 	w.Helper()
-	db, err := store.OpenSQLite(w.Context(), store.SQLiteConfig{Path: w.dbPath()})
+	db, err := stores.Open(w, w.dbPath())
 	w.must(err)
 	w.store, w.ring = db, openRing(w, db)
 	w.parts = Parts{

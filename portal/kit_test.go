@@ -69,7 +69,7 @@ func (w *world) must(err error) {
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{TB: tb, dir: tb.TempDir(), build: New, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
-	db, err := store.OpenSQLite(tb.Context(), store.SQLiteConfig{Path: filepath.Join(w.dir, "control.db")})
+	db, err := stores.Open(tb, filepath.Join(w.dir, "control.db"))
 	w.must(err)
 	w.db = db
 	tb.Cleanup(func() { w.must(db.Close()) })

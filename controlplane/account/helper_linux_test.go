@@ -24,7 +24,7 @@ const helperMode = "ACCOUNT_TEST_HELPER"
 func TestMain(m *testing.M) {
 	switch os.Getenv(helperMode) {
 	case "":
-		os.Exit(m.Run())
+		os.Exit(stores.Around(m).Run())
 	case "serve":
 		if err := ServeHashes(os.Stdin, os.Stdout); err != nil {
 			os.Exit(1)

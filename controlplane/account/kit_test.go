@@ -17,7 +17,6 @@ import (
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
-	"github.com/unknownpay/merchant-gateway/controlplane/store"
 )
 
 // Passwords of these tests.
@@ -66,7 +65,7 @@ func (c *clock) pass(d time.Duration) {
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{TB: tb, dir: tb.TempDir(), clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, hashes: new(atomic.Int64)}
-	db, err := store.OpenSQLite(tb.Context(), store.SQLiteConfig{Path: filepath.Join(w.dir, "control.db")})
+	db, err := stores.Open(tb, filepath.Join(w.dir, "control.db"))
 	w.must(err)
 	tb.Cleanup(func() { w.must(db.Close()) })
 	w.db, w.ring = db, newRing(w, db)

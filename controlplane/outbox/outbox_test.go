@@ -32,7 +32,7 @@ var operator = controlplane.LocalActor("test")
 func newWorld(t *testing.T) *world {
 	w := &world{T: t, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
 	var err error
-	w.db, err = store.OpenSQLite(t.Context(), store.SQLiteConfig{Path: filepath.Join(t.TempDir(), "m.db")})
+	w.db, err = stores.Open(t, filepath.Join(t.TempDir(), "m.db"))
 	w.check(err)
 	t.Cleanup(func() { w.check(w.db.Close()) })
 	w.service, err = controlplane.NewService(controlplane.Parts{

@@ -17,7 +17,7 @@ import (
 	"github.com/unknownpay/merchant-gateway/controlplane/outbox"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(stores.Around(m)) }
 
 // sink is a mail server that keeps what it is given.
 type sink struct {

@@ -1,0 +1,6 @@
+package account
+
+import "github.com/unknownpay/merchant-gateway/tests/teststore"
+
+// stores are the databases of this package's tests.
+var stores teststore.Stores
