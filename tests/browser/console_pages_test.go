@@ -1,6 +1,11 @@
 package browser
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
 
 // TestEveryConsolePage holds the pages of the platform's own people to the rules.
 func TestEveryConsolePage(t *testing.T) {
@@ -19,6 +24,8 @@ func TestEveryConsolePage(t *testing.T) {
 		"console-merchant": merchant, "console-allowlist": merchant + "/allowlist", "console-suspend": merchant + "/suspend", "console-rename": merchant + "/rename",
 		"console-404": "/merchants/mer_00000000000000000000000000",
 	})
+	p.inspectTraffic(merchant)
+	p.open("/")
 	p.press("ไทย")
 	p.inspectAll(map[string]string{"console-thai": "/", "console-merchant-thai": merchant, "console-suspend-thai": merchant + "/suspend"})
 }
@@ -49,4 +56,27 @@ func (p *person) inspectNewMerchant(a *account) string {
 	p.press("Add to the allowlist")
 	p.expect(merchant+"/allowlist", "203.0.113.0/24")
 	return merchant
+}
+
+// inspectTraffic looks at what gateways saw of a merchant, and of nobody.
+func (p *person) inspectTraffic(merchant string) {
+	p.t.Helper()
+	p.inspectAll(map[string]string{"console-requests-empty": merchant + "/requests", "console-unknown-empty": "/requests"})
+	s, id := p.site, strings.TrimPrefix(merchant, "/merchants/")
+	s.allow(id, "127.0.0.1", "this machine")
+	key := s.key(id)
+	key.answersWithinASecond(p.t, s.gateway, "")
+	wrong := "unks_test_000000000000000000000000000000000000"
+	pair{key.id, wrong}.answersWithinASecond(p.t, s.gateway, "SIGNATURE_MISMATCH")
+	pair{"unk_test_0000000000000000000000", wrong}.answersWithinASecond(p.t, s.gateway, "KEY_INVALID")
+	p.inspectRequestAt(merchant+"/requests?env=test&code=SIGNATURE_MISMATCH", "console-request")
+	p.inspectRequestAt("/requests", "console-unknown-request")
+	p.inspectAll(map[string]string{
+		"console-requests": merchant + "/requests?env=test", "console-requests-wrong": merchant + "/requests?env=test&ip=shop.example", "console-unknown": "/requests",
+		"console-simulate": merchant + "/allowlist/simulate", "console-simulate-wrong": merchant + "/allowlist/simulate?cidr=shop.example",
+	})
+	p.open(merchant + "/allowlist/simulate")
+	p.do(chromedp.Click(chromedp.JSPath(`[...document.querySelectorAll("main label")].filter((e) => e.textContent.includes("this machine"))[0]`)))
+	p.press("Try a change")
+	p.inspect("console-simulate-refused")
 }

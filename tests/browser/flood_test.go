@@ -97,6 +97,12 @@ func (s *site) testKey(name string) pair {
 	s.t.Helper()
 	merchant := s.merchant(name)
 	s.allow(merchant, "127.0.0.1", "this machine")
+	return s.key(merchant)
+}
+
+// key issues a test key by the command line.
+func (s *site) key(merchant string) pair {
+	s.t.Helper()
 	issued := run[struct {
 		Key    struct{ ID string }
 		Secret string

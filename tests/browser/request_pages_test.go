@@ -39,10 +39,15 @@ func (c *chromium) inspectExplorer(t *testing.T) {
 // down within a second or two.
 func (p *person) inspectRequest(filter, scene string) {
 	p.t.Helper()
-	p.open("/test/requests" + filter)
+	p.inspectRequestAt("/test/requests"+filter, scene)
+}
+
+func (p *person) inspectRequestAt(at, scene string) {
+	p.t.Helper()
+	p.open(at)
 	for deadline := time.Now().Add(patience); !eval[bool](p, `Boolean(document.querySelector("main table[role] a"))`); p.load(chromedp.Reload()) {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("no request is found by %s; the page says\n%s", filter, p.text())
+			p.t.Fatalf("no request is at %s; the page says\n%s", at, p.text())
 		}
 	}
 	p.load(chromedp.Click(chromedp.CSS(`main table[role] a`)))
