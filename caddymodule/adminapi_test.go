@@ -217,7 +217,7 @@ func TestAuditNamesTheTokenThatActed(t *testing.T) {
 
 // A cookie is nobody, and a page of a browser gets nothing, whatever it sends.
 func TestTheAdminAPIIsNotForBrowsers(t *testing.T) {
-	asvs.Covers(t, "3.5.1", "4.1.1")
+	asvs.Covers(t, "3.4.2")
 	w := newAPIWorld(t)
 	token := w.token(w.members[controlplane.RolePlatformAdmin], true).Secret.Reveal()
 	send := func(name, value string, bearer bool) *httptest.ResponseRecorder {

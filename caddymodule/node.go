@@ -118,7 +118,7 @@ func (n *node) ringAt(c nodeConfig) (*ring, error) {
 func (n *node) newService(rules controlplane.Rules, withMail bool, checkURL func(string) error) (*controlplane.Service, error) {
 	parts := controlplane.Parts{
 		Store: n.db, Sealer: n.ring, Hasher: n.hasher,
-		Clock: time.Now, Random: rand.Reader, Rules: rules, Dispatcher: n.engine, CheckURL: checkURL,
+		Clock: time.Now, Random: rand.Reader, Rules: rules, Dispatcher: n.engine, CheckURL: checkURL, Diagnose: n.diagnose,
 	}
 	if withMail {
 		parts.NotifyKey, parts.NotifyEndpoint = outbox.NotifyKey, outbox.NotifyEndpoint

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	. "github.com/unknownpay/merchant-gateway/controlplane"
-	"github.com/unknownpay/merchant-gateway/tests/asvs"
 )
 
 // member makes a member of staff, and returns them as they act in the console
@@ -94,7 +93,6 @@ func (w *world) ensureMember(a Actor) {
 }
 
 func TestStaffTokenActsAsItsMember(t *testing.T) {
-	asvs.Covers(t, "7.2.1")
 	w := newWorld(t)
 	ann := w.member("ann", RolePlatformOperator)
 	issued := w.staffToken(ann, IssueStaffToken{})
@@ -119,7 +117,6 @@ func TestStaffTokenActsAsItsMember(t *testing.T) {
 }
 
 func TestStaffTokenDiesWithWhatItStandsFor(t *testing.T) {
-	asvs.Covers(t, "7.4.1", "7.4.2")
 	for name, end := range map[string]func(*world, Actor, StaffToken){
 		"expiry":   func(w *world, _ Actor, _ StaffToken) { w.clock.pass(24 * time.Hour) },
 		"revoked":  func(w *world, a Actor, s StaffToken) { ok(w.RevokeStaffToken(w.Context(), a, s.ID))(w) },

@@ -33,6 +33,7 @@ key.issue sudo        local owner admin
 key.rotate sudo       local owner admin
 key.retire sudo       local owner admin
 key.list reads        local platform_admin platform_operator auditor owner admin operator viewer
+signature.check       local owner admin operator
 allowlist.add sudo    local platform_admin platform_operator
 allowlist.remove sudo local platform_admin platform_operator
 allowlist.note sudo   local platform_admin platform_operator
@@ -209,6 +210,9 @@ func calls() map[Operation]call {
 		},
 		OpKeyList: func(w *world, a Actor, _ site, id string) error {
 			return justErr(w.ListKeys(w.Context(), a, KeyFilter{MerchantID: id}))
+		},
+		OpSignatureCheck: func(w *world, a Actor, _ site, id string) error {
+			return justErr(w.CheckSignature(w.Context(), a, pasted(id)))
 		},
 		OpAllowlistAdd: func(w *world, a Actor, _ site, id string) error {
 			return justErr(w.AddAllowlistEntry(w.Context(), a, AddAllowlistEntry{MerchantID: id, CIDR: "203.0.113.9", Note: "new"}))

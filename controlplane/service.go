@@ -25,6 +25,7 @@ type Service struct {
 	dispatcher Dispatcher
 	checkURL   func(string) error
 	notifyKey  func(context.Context, Tx, KeyNotice) error
+	diagnose   func(CheckSignature, time.Time) (SignatureVerdict, error)
 
 	notifyEndpoint func(context.Context, Tx, EndpointNotice) error
 
@@ -64,6 +65,9 @@ type Parts struct {
 	// NotifyKey tells a merchant's people of a change to a key, in its transaction.
 	// Nil: nobody is told.
 	NotifyKey func(ctx context.Context, tx Tx, n KeyNotice) error
+
+	// Diagnose is the gateway's own look at a signature. Nil: none runs here.
+	Diagnose func(in CheckSignature, now time.Time) (SignatureVerdict, error)
 	// NotifyEndpoint does the same for webhook endpoints.
 	NotifyEndpoint func(ctx context.Context, tx Tx, n EndpointNotice) error
 }
@@ -91,7 +95,7 @@ func NewService(p Parts) (*Service, error) {
 	}
 	return &Service{
 		store: p.Store, sealer: p.Sealer, hasher: p.Hasher, clock: p.Clock, random: p.Random, rules: p.Rules, check: check,
-		dispatcher: p.Dispatcher, checkURL: p.CheckURL, notifyKey: p.NotifyKey, notifyEndpoint: p.NotifyEndpoint,
+		dispatcher: p.Dispatcher, checkURL: p.CheckURL, diagnose: p.Diagnose, notifyKey: p.NotifyKey, notifyEndpoint: p.NotifyEndpoint,
 	}, nil
 }
 

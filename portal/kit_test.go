@@ -38,6 +38,8 @@ type world struct {
 	build    func(Config) (http.Handler, error)
 	config   Config
 	courier  *courier
+	// snapshot is what signatures are checked by; nil: there are no keys.
+	snapshot *controlplane.Snapshot
 	// reader looks into the database file beside the store.
 	reader *sql.DB
 }
@@ -78,7 +80,7 @@ func newWorld(tb testing.TB) *world {
 	w.courier = &courier{world: w}
 	w.service, err = controlplane.NewService(controlplane.Parts{
 		Store: db, Sealer: ring, Hasher: hasher, Clock: w.clock.Now, Random: rand.Reader,
-		Rules: controlplane.Rules{AllowPrivateRanges: true}, Dispatcher: w.courier, CheckURL: checkTestURL,
+		Rules: controlplane.Rules{AllowPrivateRanges: true}, Dispatcher: w.courier, CheckURL: checkTestURL, Diagnose: w.diagnose,
 	})
 	w.must(err)
 	w.rebuildAccounts(account.Parts{
