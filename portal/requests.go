@@ -28,6 +28,8 @@ type requestLogPage struct {
 	// Export is the address of the same rows as a file.
 	Export  string
 	Traffic traffic
+	// MayCheck: the reader may check a signature.
+	MayCheck bool
 }
 
 // codeChoice is a choice that is called as it is, in every language.
@@ -76,7 +78,7 @@ func loggedBadge(o controlplane.RequestOutcome) badge {
 }
 
 func showRequests(x *exchange) error {
-	page := requestLogPage{form: x.loggedForm(), Env: x.env(), Empty: empty{"pulse", "requests.none", "requests.none.next"}}
+	page := requestLogPage{form: x.loggedForm(), Env: x.env(), MayCheck: x.offers("signature.submit"), Empty: empty{"pulse", "requests.none", "requests.none.next"}}
 	keys, err := x.service.ListKeys(x.ctx(), x.actor(), controlplane.KeyFilter{MerchantID: x.session.MerchantID, Environment: x.env()})
 	if err != nil {
 		return err

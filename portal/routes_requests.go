@@ -8,7 +8,7 @@ func requestRoutes() []Route {
 		{Name: "requests", Method: get, Path: "/{env}/requests", States: StateActive, Operation: controlplane.OpRequestList, Nav: "pulse", handle: showRequests},
 		{Name: "requests.csv", Method: get, Path: "/{env}/requests.csv", States: StateActive, Operation: controlplane.OpRequestList, handle: exportRequests},
 		{Name: "requests.request", Method: get, Path: "/{env}/requests/{id}", States: StateActive, Operation: controlplane.OpRequestView, handle: showRequest},
-		{Name: "signature", Method: get, Path: "/{env}/signature", States: StateActive, Operation: controlplane.OpSignatureCheck, Nav: "shield", handle: showSignature},
+		{Name: "signature", Method: get, Path: "/{env}/signature", States: StateActive, Operation: controlplane.OpSignatureCheck, handle: showSignature},
 		{Name: "signature.submit", Method: post, Path: "/{env}/signature", States: StateActive, Operation: controlplane.OpSignatureCheck, Form: "signature", handle: submitSignature},
 		{Name: "errors", Method: get, Path: "/docs/errors", States: StateActive, handle: showErrors},
 	}

@@ -43,6 +43,9 @@ func (v verdictView) ClockText() string {
 }
 
 func showSignature(x *exchange) error {
+	if err := x.mayChange(); err != nil {
+		return err
+	}
 	return x.render(http.StatusOK, "signature", signaturePage{Env: x.env(), Allowlist: x.table.byName["allowlist.check"].path("")})
 }
 
