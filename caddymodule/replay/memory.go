@@ -227,6 +227,7 @@ type Stats struct {
 	Live     int64 // nonces remembered now
 	Capacity int64
 	Full     int64 // requests refused with ErrFull since the start
+	Failed   int64 // with ErrUnavailable; of a Redis only
 }
 
 // Stats takes no shard lock, unless a time bucket has just expired.
