@@ -26,6 +26,14 @@ import (
 //			state_dir <directory>
 //			capacity  <nonces>
 //		}
+//		replay redis <url> {
+//			password_file <path>
+//			ca_file       <path>
+//			plaintext
+//			prefix        <text>
+//			timeout       <duration>
+//			dial_timeout  <duration>
+//		}
 //		keyring              <path>
 //		allow_private_ranges
 //		body_budget          <size>

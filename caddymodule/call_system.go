@@ -44,11 +44,28 @@ type gatewayStatus struct {
 
 // replayStatus is how full the memory of used nonces is.
 type replayStatus struct {
-	Live     int64 `json:"live"`
+	Live int64 `json:"live"`
+	// Capacity is 0 for a Redis, which takes what its memory holds.
 	Capacity int64 `json:"capacity"`
 	// RefusedFull is the number of requests refused since the start because it
 	// was full.
 	RefusedFull int64 `json:"refused_full"`
+	// Redis is missing for nonces in the memory of this process.
+	Redis *redisStatus `json:"redis,omitempty"`
+}
+
+// redisStatus is about the Redis that keeps the nonces.
+type redisStatus struct {
+	Address string `json:"address"`
+	Version string `json:"version"`
+	// Bytes of memory it uses and may use; MaxBytes is 0 for no limit.
+	Bytes    int64 `json:"bytes"`
+	MaxBytes int64 `json:"max_bytes"`
+	// Refused is the number of requests refused since the start because it did not
+	// answer, or not as it should.
+	Refused int64 `json:"refused"`
+	// Trouble is why it cannot be used now.
+	Trouble string `json:"trouble,omitempty"`
 }
 
 type backupTo struct {
@@ -112,15 +129,21 @@ func (n callNode) gatewayStatus() *gatewayStatus {
 	return out
 }
 
-// replayStatus knows the store of this process; of one that several gateways
-// share, its own tools tell more.
 func (n callNode) replayStatus() *replayStatus {
-	m, ok := n.replay.(*replay.Memory)
+	counting, ok := n.replay.(interface{ Stats() replay.Stats })
 	if !ok {
 		return nil
 	}
-	s := m.Stats()
-	return &replayStatus{Live: s.Live, Capacity: s.Capacity, RefusedFull: s.Full}
+	s := counting.Stats()
+	out := &replayStatus{Live: s.Live, Capacity: s.Capacity, RefusedFull: s.Full}
+	if r, ok := n.replay.(*replay.Redis); ok {
+		address, server, trouble := r.Server()
+		out.Redis = &redisStatus{Address: address.String(), Version: server.Version, Bytes: server.Bytes, MaxBytes: server.MaxBytes, Refused: s.Failed}
+		if trouble != nil {
+			out.Redis.Trouble = trouble.Error()
+		}
+	}
+	return out
 }
 
 // modulePath is how builds call this module.

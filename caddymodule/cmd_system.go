@@ -43,9 +43,24 @@ func showStatus(p *printer, out systemStatus) {
 	if g.UnreadableKeys > 0 {
 		p.row("Unreadable", fmt.Sprintf("%d keys are refused: their secrets do not open; see the log of the server", g.UnreadableKeys))
 	}
-	if r := out.Replay; r != nil {
-		p.row("Nonces", fmt.Sprintf("%d of %d remembered, %d requests refused for want of room", r.Live, r.Capacity, r.RefusedFull))
+	if out.Replay != nil {
+		p.row("Nonces", out.Replay.String())
 	}
+}
+
+func (r *replayStatus) String() string {
+	if r.Redis == nil {
+		return fmt.Sprintf("%d of %d remembered, %d requests refused for want of room", r.Live, r.Capacity, r.RefusedFull)
+	}
+	if r.Redis.Trouble != "" {
+		return fmt.Sprintf("requests are refused, %d so far: Redis at %s: %s", r.Redis.Refused, r.Redis.Address, oneLine(r.Redis.Trouble))
+	}
+	limit := "no limit"
+	if r.Redis.MaxBytes > 0 {
+		limit = byteSize(r.Redis.MaxBytes)
+	}
+	return fmt.Sprintf("Redis %s at %s holds %d keys in %s (%s), %d requests refused for want of room, %d for want of an answer",
+		r.Redis.Version, r.Redis.Address, r.Live, byteSize(r.Redis.Bytes), limit, r.RefusedFull, r.Redis.Refused)
 }
 
 func byteSize(bytes int64) string {

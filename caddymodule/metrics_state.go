@@ -45,8 +45,23 @@ func newStateCollector(app *App) *stateCollector {
 		newGauge("request_log_limited_total", "Requests that were counted but not written to the request log, because one merchant sent too many.", prometheus.CounterValue,
 			func(_ *App, n *node) (float64, bool) { return float64(n.requests.limited.Load()), true }),
 		newGauge("replay_nonces", "Nonces remembered.", prometheus.GaugeValue, replayFigure(func(s replay.Stats) int64 { return s.Live })),
-		newGauge("replay_capacity", "Nonces that can be remembered.", prometheus.GaugeValue, replayFigure(func(s replay.Stats) int64 { return s.Capacity })),
+		newGauge("replay_capacity", "Nonces that can be remembered.", prometheus.GaugeValue, func(_ *App, n *node) (float64, bool) {
+			m, ok := n.replay.(*replay.Memory)
+			if !ok {
+				return 0, false // a Redis takes what its memory holds
+			}
+			return float64(m.Stats().Capacity), true
+		}),
 		newGauge("replay_full_total", "Requests refused because the replay store was full.", prometheus.CounterValue, replayFigure(func(s replay.Stats) int64 { return s.Full })),
+		newGauge("replay_failed_total", "Requests refused because the replay store did not answer.", prometheus.CounterValue, replayFigure(func(s replay.Stats) int64 { return s.Failed })),
+		newGauge("replay_up", "Whether the Redis that keeps the nonces can be used, 1 or 0.", prometheus.GaugeValue, redisFigure(func(_ replay.RedisServer, trouble error) int64 {
+			if trouble != nil {
+				return 0
+			}
+			return 1
+		})),
+		newGauge("replay_redis_bytes", "Memory that the Redis uses.", prometheus.GaugeValue, redisFigure(func(s replay.RedisServer, _ error) int64 { return s.Bytes })),
+		newGauge("replay_redis_bytes_limit", "Memory that the Redis may use, 0 for no limit.", prometheus.GaugeValue, redisFigure(func(s replay.RedisServer, _ error) int64 { return s.MaxBytes })),
 	}...)}
 }
 
@@ -85,6 +100,18 @@ func replayFigure(pick func(replay.Stats) int64) func(*App, *node) (float64, boo
 			return 0, false
 		}
 		return float64(pick(counting.Stats())), true
+	}
+}
+
+// redisFigure says nothing for nonces in the memory of this process.
+func redisFigure(pick func(replay.RedisServer, error) int64) func(*App, *node) (float64, bool) {
+	return func(_ *App, n *node) (float64, bool) {
+		r, ok := n.replay.(*replay.Redis)
+		if !ok {
+			return 0, false
+		}
+		_, server, trouble := r.Server()
+		return float64(pick(server, trouble)), true
 	}
 }
 

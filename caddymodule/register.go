@@ -10,6 +10,7 @@ func init() {
 	caddy.RegisterModule(new(SQLiteStore))
 	caddy.RegisterModule(new(PostgresStore))
 	caddy.RegisterModule(new(MemoryReplay))
+	caddy.RegisterModule(new(RedisReplay))
 	caddy.RegisterModule(new(MerchantAuth))
 	caddy.RegisterModule(new(MerchantPortal))
 	caddy.RegisterModule(new(MerchantConsole))

@@ -3,9 +3,7 @@ package caddymodule
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -169,63 +167,8 @@ func (s *PostgresStore) readPassword() (string, error) {
 	return password, nil
 }
 
-// url is the URL with its placeholders replaced. What replaces the password is not
-// read as part of a URL: it may hold any character.
 func (s *PostgresStore) url() (string, error) {
-	fill := func(text string) (string, error) {
-		filled, err := caddy.NewReplacer().ReplaceOrErr(text, true, true)
-		if err != nil {
-			return "", fmt.Errorf("the URL of PostgreSQL: %w", err)
-		}
-		return filled, nil
-	}
-	if isPlaceholder(s.URL) {
-		return fill(s.URL)
-	}
-	bare, password := cutPassword(s.URL)
-	switch {
-	case password == "":
-		return fill(bare)
-	case !isPlaceholder(password):
-		return "", errors.New("the URL of PostgreSQL holds a password, and Caddy's stored configuration would too; put it into a file and give password_file, or write a placeholder such as {env.PGPASS}")
-	case s.PasswordFile != "":
-		return "", errors.New("the URL of PostgreSQL has a password, and there is a password_file too; give one of them")
-	}
-	bare, err := fill(bare)
-	if err != nil {
-		return "", err
-	}
-	if password, err = fill(password); err != nil {
-		return "", err
-	}
-	u, err := url.Parse(bare)
-	if err != nil {
-		return "", errors.New("the URL of PostgreSQL is not one; it looks like postgres://user@host:5432/database")
-	}
-	u.User = url.UserPassword(u.User.Username(), password)
-	return u.String(), nil
-}
-
-// isPlaceholder reports whether text is one placeholder and nothing else.
-func isPlaceholder(text string) bool {
-	return len(text) > 2 && text[0] == '{' && strings.IndexByte(text, '}') == len(text)-1
-}
-
-// cutPassword takes the password out of a URL.
-func cutPassword(raw string) (bare, password string) {
-	scheme, rest, ok := strings.Cut(raw, "://")
-	if !ok {
-		return raw, ""
-	}
-	end := strings.LastIndexByte(rest, '@')
-	if end < 0 {
-		return raw, ""
-	}
-	user, password, ok := strings.Cut(rest[:end], ":")
-	if !ok {
-		return raw, ""
-	}
-	return scheme + "://" + user + rest[end:], password
+	return secretURL{of: "PostgreSQL", example: "postgres://user@host:5432/database", given: s.URL, passwordFile: s.PasswordFile}.filled()
 }
 
 var (
