@@ -27,6 +27,7 @@ const (
 	DefaultRedisPrefix = "unk:nonce:"
 
 	redisPort        = "6379"
+	maxRedisTimeout  = time.Minute
 	maxRedisDatabase = 1 << 20
 )
 
@@ -115,8 +116,8 @@ func (o *RedisOptions) Check() (RedisAddress, error) {
 		return a, errors.New("a CA file is for rediss:// URLs only")
 	case !a.TLS && !a.loopback() && !o.Plaintext:
 		return a, fmt.Errorf("redis://%s is another machine, to which only rediss:// is safe; \"plaintext\" allows it on a network that you trust", a.Host)
-	case o.Timeout < 0 || o.DialTimeout < 0:
-		return a, errors.New("the timeouts of Redis must not be negative")
+	case o.Timeout < 0 || o.DialTimeout < 0 || max(o.Timeout, o.DialTimeout) > maxRedisTimeout:
+		return a, fmt.Errorf("the timeouts of Redis must not be negative, nor over %s", maxRedisTimeout)
 	case strings.ContainsFunc(o.Prefix, func(c rune) bool { return c <= ' ' || c > '~' }) || len(o.Prefix) > 64:
 		return a, errors.New("the prefix for Redis is at most 64 printable ASCII characters without spaces")
 	}
