@@ -51,3 +51,26 @@ func BenchmarkRequestLog(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRequestLogNote is what the log itself adds to a request that is not listed.
+func BenchmarkRequestLogNote(b *testing.B) {
+	l := newRequestLog(&keptRequests{}, func(error) {})
+	defer l.close()
+	l.set.Store(&requestLogSettings{queue: minLogQueue})
+	d, r, refusal := decided(1, "live")
+	for range 2 * logBurst {
+		l.refused(d, r, refusal, nil, true)
+	}
+	b.Run("accepted", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			l.accepted(d, r)
+		}
+	})
+	b.Run("refused", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			l.refused(d, r, refusal, nil, true)
+		}
+	})
+}
