@@ -21,8 +21,10 @@ type systemStatus struct {
 	// Revision is the newest in the database.
 	Revision int64       `json:"revision"`
 	Database store.Stats `json:"database"`
-	DataDir  string      `json:"data_dir"`
-	RootKey  string      `json:"root_key"`
+	// Problem is what keeps the database away from a server that goes on without it.
+	Problem string `json:"problem,omitempty"`
+	DataDir string `json:"data_dir"`
+	RootKey string `json:"root_key"`
 	// Gateway and Replay are missing when no server runs.
 	Gateway *gatewayStatus `json:"gateway,omitempty"`
 	Replay  *replayStatus  `json:"replay,omitempty"`
@@ -38,6 +40,8 @@ type gatewayStatus struct {
 	Bytes     int64 `json:"bytes"`
 	// AgeMS is how long ago, in milliseconds, the database last confirmed it.
 	AgeMS int64 `json:"age_ms"`
+	// RefusesAt is when requests will be refused unless the database answers before.
+	RefusesAt time.Time `json:"refuses_at,omitzero"`
 	// UnreadableKeys are refused because their secrets do not open.
 	UnreadableKeys int `json:"unreadable_keys"`
 }
@@ -97,6 +101,9 @@ func statusCall(ctx context.Context, n callNode, a controlplane.Actor, _ struct{
 		out.Revision, err = tx.Revision(ctx)
 		return err
 	})
+	if n.follower != nil && controlplane.CodeOf(err) == controlplane.CodeUnavailable {
+		out.Problem, err = err.Error(), nil
+	}
 	if err != nil {
 		return out, err
 	}
@@ -121,6 +128,9 @@ func (n callNode) gatewayStatus() *gatewayStatus {
 	out := &gatewayStatus{UnreadableKeys: n.follower.Unreadable()}
 	if age, ok := n.follower.Age(time.Now()); ok {
 		out.AgeMS = age.Milliseconds()
+	}
+	if n.standby.maxStale > 0 {
+		out.RefusesAt = n.follower.LastSuccess().Add(n.standby.maxStale).UTC().Truncate(time.Second)
 	}
 	if s := n.follower.Current(); s != nil {
 		stats := s.Stats()

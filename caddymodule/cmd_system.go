@@ -28,6 +28,9 @@ running server it tells about the database alone.`,
 func showStatus(p *printer, out systemStatus) {
 	p.row("Version", out.Version+" in Caddy "+out.Caddy)
 	p.row("Database", out.Database.Path)
+	if out.Problem != "" {
+		p.row("Problem", out.Problem)
+	}
 	p.row("Size", byteSize(out.Database.FileBytes)+", write-ahead log "+byteSize(out.Database.WALBytes))
 	p.row("Data directory", out.DataDir)
 	p.row("Root key", out.RootKey)
@@ -39,6 +42,9 @@ func showStatus(p *printer, out systemStatus) {
 	}
 	age := time.Duration(g.AgeMS) * time.Millisecond
 	p.row("Gateway", fmt.Sprintf("decides by revision %d, confirmed %s ago", g.Revision, age))
+	if !g.RefusesAt.IsZero() {
+		p.row("Refuses", "at "+g.RefusesAt.Format(time.RFC3339)+", unless the database confirms it before")
+	}
 	p.row("Snapshot", fmt.Sprintf("%d keys of %d merchants, %s", g.Keys, g.Merchants, byteSize(g.Bytes)))
 	if g.UnreadableKeys > 0 {
 		p.row("Unreadable", fmt.Sprintf("%d keys are refused: their secrets do not open; see the log of the server", g.UnreadableKeys))

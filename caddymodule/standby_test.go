@@ -76,6 +76,11 @@ func TestAServerGoesOnWithoutItsDatabase(t *testing.T) {
 	if !s.works(t, m) {
 		t.Error("requests are refused after a restart")
 	}
+	status, err := statusCall(t.Context(), callNode{s.node(), s.app().nodeConfig()}, operator, struct{}{})
+	check(t, err)
+	if g := status.Gateway; status.Problem == "" || g == nil || g.Keys != 1 || g.RefusesAt.Before(time.Now().Add(23*time.Hour)) || g.RefusesAt.After(time.Now().Add(24*time.Hour)) {
+		t.Errorf("%+v, %+v", status, g)
+	}
 	s.wantAnswer(t, s.do(s.event(token, "a", m.id, "{}")), http.StatusServiceUnavailable)
 	server.Resume(t)
 	eventually(t, "the key that is issued now", func() bool {
