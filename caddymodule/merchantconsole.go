@@ -35,7 +35,9 @@ func (h *MerchantConsole) ServeHTTP(w http.ResponseWriter, r *http.Request, _ ca
 
 // host has the pages, and for programs the admin API.
 func (h *MerchantConsole) host(n callNode) (http.Handler, error) {
-	pages, err := portal.NewConsole(n.pageConfig(n.staff, h.logger))
+	config := n.pageConfig(n.staff, h.logger)
+	config.Status = n.consoleStatus
+	pages, err := portal.NewConsole(config)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
@@ -22,6 +23,8 @@ type act struct {
 	stops bool
 	// once: the answer reveals a secret.
 	once bool
+	// eyes: it may have to wait for a second pair of them.
+	eyes bool
 }
 
 // subject is what an act is about.
@@ -33,6 +36,11 @@ type subject struct {
 
 	merchant controlplane.Merchant
 	entry    controlplane.AllowlistEntry
+	request  controlplane.AllowlistRequest
+	user     controlplane.UserView
+	member   controlplane.StaffView
+	approval controlplane.Approval
+	token    controlplane.ServiceToken
 	// Simulation is what the act would have done to yesterday's requests; nil: it
 	// does nothing to requests.
 	Simulation *simulation
@@ -87,6 +95,11 @@ func (a act) page(x *exchange, s subject) (p actPage, err error) {
 	if a.ask != nil {
 		p.Fields = a.ask(x, s)
 	}
+	if a.eyes && x.session.Role == controlplane.RolePlatformAdmin {
+		p.Fields = append(p.Fields, field{
+			Name: "break_glass", Label: "field.break_glass", Hint: "field.break_glass.hint", Value: x.typed("break_glass", ""), Autocomplete: "off", MaxLength: maxReasonInput,
+		})
+	}
 	if a.once {
 		p.OnceID, err = x.newOnceID()
 	}
@@ -100,6 +113,53 @@ func (x *exchange) typed(name, now string) string {
 	}
 	return now
 }
+
+// newPasswordPage shows a generated password, this once.
+type newPasswordPage struct {
+	Username, Password string
+	Expires            time.Time
+	Back               string
+}
+
+// revealPassword answers with the password of an account, or with "done already" if
+// the form was sent before.
+func (x *exchange) revealPassword(back string, run func() (controlplane.NewAccount, error)) error {
+	account, first, err := revealOnce(x, run)
+	if err != nil {
+		return err
+	}
+	if !first {
+		return x.render(http.StatusConflict, "shown", shownPage{back})
+	}
+	return x.showNewPassword(back, account)
+}
+
+func (x *exchange) showNewPassword(back string, a controlplane.NewAccount) error {
+	return x.render(http.StatusOK, "console.password", newPasswordPage{a.Username, a.InitialPassword.Reveal(), a.ExpiresAt, back})
+}
+
+// roleField offers roles.
+func (x *exchange) roleField(now controlplane.Role, roles ...controlplane.Role) field {
+	f := field{Name: "role", Label: "column.role"}
+	chosen := x.typed("role", string(now))
+	for _, r := range roles {
+		f.Options = append(f.Options, option{string(r), "role." + string(r), string(r) == chosen})
+	}
+	return f
+}
+
+func (x *exchange) usernameField() field {
+	return field{
+		Name: "username", Label: "field.username", Hint: "field.new_username.hint", Value: x.typed("username", ""), Autocomplete: "off", Required: true,
+		MaxLength: maxUsername, Focus: true,
+	}
+}
+
+func (x *exchange) emailField() field {
+	return field{Name: "email", Label: "field.email", Hint: "field.email.hint", Type: "email", Value: x.typed("email", ""), Autocomplete: "off", MaxLength: maxEmail}
+}
+
+const maxEmail = 254
 
 // doneTo leads to a page of the console with a notice on it.
 func (x *exchange) doneTo(notice, href string) error {

@@ -36,8 +36,11 @@ func showMerchantAllowlist(x *exchange) error {
 
 func allowlistActs() []act {
 	return []act{
-		{name: "merchants.allowlist.new", path: "/merchants/{id}/allowlist/new", operation: controlplane.OpAllowlistAdd, find: findAllowlist, ask: askEntry, run: addEntry},
-		{name: "merchants.allowlist.remove", path: "/merchants/{id}/allowlist/{eid}/remove", operation: controlplane.OpAllowlistRemove, find: findEntry, run: removeEntry, stops: true},
+		{name: "merchants.allowlist.new", path: "/merchants/{id}/allowlist/new", operation: controlplane.OpAllowlistAdd, find: findAllowlist, ask: askEntry, run: addEntry, eyes: true},
+		{name: "merchants.allowlist.remove", path: "/merchants/{id}/allowlist/{eid}/remove", operation: controlplane.OpAllowlistRemove, find: findEntry, run: removeEntry, stops: true, eyes: true},
+		{name: "merchants.allowlist.note", path: "/merchants/{id}/allowlist/{eid}/note", operation: controlplane.OpAllowlistNote, find: findEntry, ask: askNote, run: setNote},
+		{name: "merchants.wishes.approve", path: "/merchants/{id}/allowlist/requests/{rid}/approve", operation: controlplane.OpAllowlistApprove, find: findRequest, run: approveRequest, eyes: true},
+		{name: "merchants.wishes.reject", path: "/merchants/{id}/allowlist/requests/{rid}/reject", operation: controlplane.OpAllowlistReject, find: findRequest, ask: askAnswer, run: rejectRequest},
 	}
 }
 
@@ -82,6 +85,18 @@ func addEntry(x *exchange, s subject) error {
 		return err
 	}
 	return x.doneTo("entry_added", s.Back)
+}
+
+func askNote(x *exchange, s subject) []field {
+	return []field{{Name: "note", Label: "column.note", Hint: "field.note.hint", Value: x.typed("note", s.entry.Note), Autocomplete: "off", Required: true, MaxLength: maxReasonInput, Focus: true}}
+}
+
+func setNote(x *exchange, s subject) error {
+	_, err := x.service.SetAllowlistNote(x.ctx(), x.actor(), controlplane.SetAllowlistNote{MerchantID: s.merchant.ID, EntryID: s.entry.ID, Note: x.value("note")})
+	if err != nil {
+		return err
+	}
+	return x.doneTo("saved", s.Back)
 }
 
 func removeEntry(x *exchange, s subject) error {

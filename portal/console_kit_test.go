@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"context"
 	"crypto/rand"
 	"testing"
 	"time"
@@ -18,8 +19,20 @@ func newConsole(tb testing.TB) *world {
 		Kind: controlplane.ActorStaff, Store: w.db, Sealer: w.ring, Hasher: account.NewHasher(account.HasherConfig{Wait: time.Minute}),
 		Clock: w.clock.Now, Random: rand.Reader,
 	})
-	w.rebuild(func(*Config) {})
+	w.rebuild(func(c *Config) {
+		c.Status = func(context.Context, controlplane.Actor) (SystemStatus, error) {
+			return SystemStatus{Version: "v1", Caddy: "v2", NonceCapacity: 10, Nonces: 3, Keyring: &KeyringStatus{DataKeys: []DataKeyStatus{{Purpose: "api_secret", Seals: true}}}}, nil
+		}
+	})
 	return w
+}
+
+// member makes a member of staff.
+func (w *world) member(username string, role controlplane.Role) person {
+	w.Helper()
+	a, err := w.service.CreateStaff(w.Context(), controlplane.LocalActor("root"), controlplane.CreateStaff{Username: username, Role: role})
+	w.must(err)
+	return person{id: a.ID, username: a.Username, initial: a.InitialPassword.Reveal(), staff: true}
 }
 
 // root is the first platform admin.

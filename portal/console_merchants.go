@@ -67,10 +67,16 @@ func showMerchants(x *exchange) error {
 type merchantPage struct {
 	merchantRow
 	Tabs    []link
-	Users   []userRow
+	Users   []memberRow
 	MayAdd  bool
 	MayEdit bool
 	More    string
+}
+
+// memberRow is a user with the page about them.
+type memberRow struct {
+	userRow
+	Href string
 }
 
 func showMerchant(x *exchange) error {
@@ -84,13 +90,13 @@ func showMerchant(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	page := merchantPage{merchantRow: x.merchantRow(m), Tabs: x.merchantTabs(m), MayEdit: x.offers("merchants.rename.submit")}
+	page := merchantPage{merchantRow: x.merchantRow(m), Tabs: x.merchantTabs(m), MayEdit: x.offers("merchants.rename.submit"), MayAdd: x.offers("merchants.users.new.submit")}
 	if len(users) > usersPerPage {
 		users = users[:usersPerPage]
 		page.More = x.here("after", users[usersPerPage-1].ID)
 	}
 	for _, u := range users {
-		page.Users = append(page.Users, userRow{u, x.userBadge(u), false})
+		page.Users = append(page.Users, memberRow{userRow{u, x.userBadge(u), false}, x.at("merchants.user", m.ID, u.ID)})
 	}
 	return x.render(http.StatusOK, "merchants.merchant", page)
 }
@@ -106,7 +112,7 @@ func (x *exchange) pathMerchant() (controlplane.Merchant, error) {
 
 // merchantTabs are the pages about one merchant.
 func (x *exchange) merchantTabs(m controlplane.Merchant) (tabs []link) {
-	for _, name := range []string{"merchants.merchant", "merchants.allowlist", "merchants.requests"} {
+	for _, name := range []string{"merchants.merchant", "merchants.allowlist", "merchants.wishes", "merchants.requests", "merchants.webhooks", "merchants.deliveries"} {
 		if r := x.table.byName[name]; r.allows(x.session.Role) {
 			tabs = append(tabs, link{Href: x.at(name, m.ID), Name: name, Current: x.route == r})
 		}

@@ -35,7 +35,13 @@ func (x *exchange) env() controlplane.Environment {
 }
 
 // actor is who the control plane is told is asking.
-func (x *exchange) actor() controlplane.Actor { return x.standing.Actor(x.origin()) }
+func (x *exchange) actor() controlplane.Actor {
+	a := x.standing.Actor(x.origin())
+	if x.staff && x.route.Method == post {
+		a.BreakGlass = x.value("break_glass")
+	}
+	return a
+}
 
 // text is a text of the catalogue in the reader's language; args are pairs of a
 // placeholder's name and its value.

@@ -55,6 +55,8 @@ func StatusOf(c controlplane.Code) int {
 		return http.StatusBadRequest
 	case controlplane.CodeNotFound:
 		return http.StatusNotFound
+	case controlplane.CodePending:
+		return http.StatusAccepted
 	case controlplane.CodeConflict, controlplane.CodeLimit:
 		return http.StatusConflict
 	case controlplane.CodeDenied, controlplane.CodeSudoRequired, controlplane.CodeSuspended:
@@ -94,6 +96,10 @@ func (x *exchange) fail(err error) {
 	switch controlplane.CodeOf(err) {
 	case controlplane.CodeSudoRequired:
 		x.askSudo()
+		return
+	case controlplane.CodePending: // done, as far as one person may
+		x.setNotice("approval_waits")
+		http.Redirect(x.w, x.r, x.at("approvals"), http.StatusSeeOther)
 		return
 	case controlplane.CodeUnauthenticated: // it ended after the middleware looked
 		x.session = Session{State: StateAnonymous}

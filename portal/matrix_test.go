@@ -98,10 +98,10 @@ func (c cell) String() string {
 
 // cells are every route × session state × role × confirmation, and whose id if the
 // route has one.
-func cells(rows []Route) (out []cell) {
+func cells(rows []Route, roles []controlplane.Role) (out []cell) {
 	for _, r := range rows {
 		for _, state := range States() {
-			for _, role := range merchantRoles() {
+			for _, role := range roles {
 				for _, sudo := range []bool{false, true} {
 					out = append(out, cell{r, state, role, sudo, false})
 					if strings.Contains(r.Path, "{id}") {
@@ -122,7 +122,7 @@ func TestEveryRouteStateRoleAndMerchant(t *testing.T) {
 		w.enrolled(p)
 	}
 	rows := w.handler.(*portal).table.rows
-	for _, c := range cells(rows) {
+	for _, c := range cells(rows, merchantRoles()) {
 		b := w.sit(c, own)
 		before := w.version()
 		rec, target := w.try(b, c, own, other)

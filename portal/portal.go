@@ -35,6 +35,8 @@ type Config struct {
 	// TestURL is where a gateway takes requests signed with test keys, without a
 	// path, as the quickstart shows it; empty: https://api.example.com.
 	TestURL string
+	// Status says how the server is doing, for the console; nil: nobody knows.
+	Status StatusSource
 	// RequestID is the id that access logs know a request by; nil means that the
 	// portal draws one.
 	RequestID func(*http.Request) string
@@ -51,6 +53,7 @@ type portal struct {
 	clientIP    func(*http.Request) netip.Addr
 	requestID   func(*http.Request) string
 	testURL     *url.URL
+	status      StatusSource
 	mux         *http.ServeMux
 	crossOrigin *http.CrossOriginProtection
 	table       *table
@@ -78,7 +81,7 @@ func newFor(a audience, c Config) (http.Handler, error) {
 	p := &portal{
 		audience: a,
 		service:  c.Service, accounts: c.Accounts, clock: c.Clock, random: c.Random, logger: c.Logger,
-		clientIP: c.ClientIP, requestID: c.RequestID,
+		clientIP: c.ClientIP, requestID: c.RequestID, status: c.Status,
 		mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), once: newOnceForms(c.Clock),
 		testPatience: testPatience,
 	}

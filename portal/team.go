@@ -75,12 +75,13 @@ type right struct {
 func showRoles(x *exchange) error {
 	page := rolesPage{Roles: x.roles}
 	for _, p := range controlplane.Permissions() {
-		row, anyone := rightRow{Operation: p.Operation, Sudo: p.Sudo}, false
+		row, anyone, all := rightRow{Operation: p.Operation, Sudo: p.Sudo}, false, true
 		for _, role := range page.Roles {
 			row.Allowed = append(row.Allowed, right{role, p.Allows(role)})
-			anyone = anyone || p.Allows(role)
+			anyone, all = anyone || p.Allows(role), all && p.Allows(role)
 		}
-		if anyone && x.table.serves(p.Operation) {
+		// What all of the staff may, one sentence of the page says.
+		if anyone && x.table.serves(p.Operation) && !(all && x.staff) {
 			page.Rows = append(page.Rows, row)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -30,7 +31,9 @@ type auditRow struct {
 	controlplane.AuditEvent
 	What    string
 	Outcome badge
-	Changes []auditChange
+	// Merchant is the page about the merchant, for staff.
+	Merchant string
+	Changes  []auditChange
 }
 
 // auditChange is one field of a diff as text.
@@ -38,7 +41,7 @@ type auditChange struct{ Field, From, To string }
 
 func showAudit(x *exchange) error {
 	page := auditPage{form: x.auditForm(), Empty: empty{"trail", "audit.none", "audit.none.next"}}
-	page.Filtered = x.query("operation") != "" || x.query("outcome") != "" || x.query("since") != ""
+	page.Filtered = x.query("operation") != "" || x.query("outcome") != "" || x.query("since") != "" || x.staff && x.query("merchant") != ""
 	if page.Filtered {
 		page.Empty = empty{"trail", "audit.no_match", "audit.no_match.next"}
 	}
@@ -75,18 +78,24 @@ func auditedOperations() (out []controlplane.Operation) {
 			out = append(out, p.Operation)
 		}
 	}
-	return append(out,
+	return append(out, controlplane.OpApprovalRequest,
 		controlplane.OpEndpointFailing, controlplane.OpEndpointRecovered, controlplane.OpEndpointPaused,
 		controlplane.OpSignIn, controlplane.OpSignOut, controlplane.OpLockout, controlplane.OpSudo, controlplane.OpPasswordChange,
 		controlplane.OpSecondFactorBegin, controlplane.OpSecondFactorEnrol, controlplane.OpSecondFactorRemove,
 		controlplane.OpRecoveryCodes, controlplane.OpSessionRevoke)
 }
 
+// ofPlatform: no merchant's trail holds it.
+func ofPlatform(op controlplane.Operation) bool {
+	thing, _, _ := strings.Cut(string(op), ".")
+	return slices.Contains([]string{"staff", "staff_token", "service_token", "system", "keyring"}, thing)
+}
+
 // auditForm holds the filters as they were asked for.
 func (x *exchange) auditForm() form {
 	operation := field{Name: "operation", Label: "field.operation", Options: []option{{"", "audit.any", true}}}
 	for _, op := range auditedOperations() {
-		if key := "operation." + string(op); x.lang.texts[key] != "" {
+		if key := "operation." + string(op); x.lang.texts[key] != "" && (x.staff || !ofPlatform(op)) {
 			operation.Options = append(operation.Options, option{string(op), key, x.query("operation") == string(op)})
 		}
 	}
@@ -95,7 +104,11 @@ func (x *exchange) auditForm() form {
 		outcome.Options = append(outcome.Options, option{string(o), "audit.outcome." + string(o), x.query("outcome") == string(o)})
 	}
 	since := field{Name: "since", Label: "field.since", Type: "date", Value: x.query("since")}
-	return form{Fields: []field{operation, outcome, since}}
+	f := form{Fields: []field{operation, outcome, since}}
+	if x.staff {
+		f.Fields = append(f.Fields, field{Name: "merchant", Label: "merchants.id", Value: x.query("merchant"), Autocomplete: "off", MaxLength: maxUsername})
+	}
+	return f
 }
 
 // auditFilter reads the filters; what is wrong with them is marked on the form. An
@@ -104,6 +117,9 @@ func (x *exchange) auditFilter(f *form) (controlplane.AuditFilter, error) {
 	filter := controlplane.AuditFilter{
 		MerchantID: x.session.MerchantID, Operation: controlplane.Operation(x.query("operation")),
 		Outcome: controlplane.Outcome(x.query("outcome")), Limit: auditPerPage + 1,
+	}
+	if x.staff {
+		filter.MerchantID = x.query("merchant")
 	}
 	bad := httpError{status: http.StatusBadRequest}
 	if filter.Outcome != "" && !slices.Contains(outcomes(), filter.Outcome) {
@@ -128,11 +144,19 @@ func (x *exchange) auditFilter(f *form) (controlplane.AuditFilter, error) {
 
 func (x *exchange) auditRow(e controlplane.AuditEvent) auditRow {
 	tone := map[controlplane.Outcome]string{controlplane.OutcomeOK: "good", controlplane.OutcomeDenied: "bad", controlplane.OutcomeFailed: "warn"}[e.Outcome]
-	row := auditRow{AuditEvent: e, What: string(e.Operation), Outcome: badge{tone, "audit.outcome." + string(e.Outcome)}, Changes: auditChanges(e.Diff)}
-	if text, err := x.text("operation." + string(e.Operation)); err == nil {
-		row.What = text
+	row := auditRow{AuditEvent: e, What: x.operationText(e.Operation), Outcome: badge{tone, "audit.outcome." + string(e.Outcome)}, Changes: auditChanges(e.Diff)}
+	if x.staff && e.MerchantID != "" {
+		row.Merchant = x.at("merchants.merchant", e.MerchantID)
 	}
 	return row
+}
+
+// operationText names an operation; one that has no text is named by itself.
+func (x *exchange) operationText(op controlplane.Operation) string {
+	if text, err := x.text("operation." + string(op)); err == nil {
+		return text
+	}
+	return string(op)
 }
 
 // auditChanges shows a diff in the order of its fields' names; one that is not in

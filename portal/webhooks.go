@@ -72,7 +72,10 @@ func (x *exchange) endpointRow(v controlplane.EndpointView) endpointRow {
 	if v.DisabledReason == controlplane.DisabledByHand {
 		tone = "warn"
 	}
-	href := x.table.byName["webhooks"].path(v.Environment) + "/" + v.ID
+	href := ""
+	if page := x.table.byName["webhooks"]; page != nil { // the console has none
+		href = page.path(v.Environment) + "/" + v.ID
+	}
 	row := endpointRow{
 		EndpointView: v, Standing: standing, Badge: badge{tone, "webhook.state." + standing}, Href: href,
 		Rate: rateOf(v.Day), P50: took(v.Day.P50), P95: took(v.Day.P95),
