@@ -88,6 +88,8 @@ func TestWhatTheFourEyesRuleIsAbout(t *testing.T) {
 		"reset staff's 2FA": func() error { return justErr(w.ResetStaffSecondFactor(ctx, ann, w.enrolledMember("zoe"))) },
 		"create an admin":   func() error { return justErr(w.CreateStaff(ctx, ann, CreateStaff{"max", "", RolePlatformAdmin})) },
 		"make an admin":     func() error { return justErr(w.SetStaffRole(ctx, ann, SetStaffRole{eve.ID, RolePlatformAdmin})) },
+		"disable an admin":  func() error { return justErr(w.DisableStaff(ctx, ann, w.admin("kim").ID)) },
+		"unmake an admin":   func() error { return justErr(w.SetStaffRole(ctx, ann, SetStaffRole{w.admin("lee").ID, RoleAuditor})) },
 		"enable an admin":   func() error { return justErr(w.EnableStaff(ctx, ann, pat.ID)) },
 		"operator adds": func() error {
 			return justErr(w.AddAllowlistEntry(ctx, w.staff(RolePlatformOperator), AddAllowlistEntry{s.ID, "192.0.2.2", "n"}))
@@ -111,6 +113,11 @@ func TestWhatTheFourEyesRuleIsAbout(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func (w *world) admin(name string) Actor {
+	w.Helper()
+	return w.member(name, RolePlatformAdmin)
 }
 
 func (w *world) enrolledMember(name string) string {
@@ -302,6 +309,10 @@ func TestLastPlatformAdminStays(t *testing.T) {
 	ctx := t.Context()
 	wants(t, justErr(w.DisableStaff(ctx, ann, ann.ID)), CodeConflict) // one's own
 	wants(t, justErr(w.ResetStaffPassword(ctx, ann, ann.ID)), CodeConflict)
+	if e := wants(t, justErr(w.DisableStaff(ctx, ann, bob.ID)), CodeInvalid); e.Fields[0].Field != "break_glass" {
+		t.Errorf("%+v", e) // bob is the second pair of eyes, so ann would need none afterwards
+	}
+	ann.BreakGlass = "bob's laptop was stolen"
 	ok(w.DisableStaff(ctx, ann, bob.ID))(t)
 	w.diffIs(OpStaffDisable, bob.ID, `{"disabled":{"from":false,"to":true}}`)
 	for name, err := range map[string]error{

@@ -37,6 +37,8 @@ func (s *Service) planAgain(ctx context.Context, a Actor, q Approval) (plan[any]
 		return replan(ctx, a, q, s.planResetUserFactor)
 	case OpStaffCreate:
 		return replan(ctx, a, q, s.planCreateStaff)
+	case OpStaffDisable:
+		return replan(ctx, a, q, s.planDisableStaff)
 	case OpStaffEnable:
 		return replan(ctx, a, q, s.planEnableStaff)
 	case OpStaffRole:

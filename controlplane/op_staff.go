@@ -53,9 +53,19 @@ type StaffRef struct {
 }
 
 // DisableStaff ends the member's sessions and tokens and refuses their sign-in.
-// CodeConflict for the last platform admin who is enabled.
+// CodeConflict for the last platform admin who is enabled; CodePending for any other
+// one, if somebody else has to approve: who gets rid of the second pair of eyes would
+// need none.
 func (s *Service) DisableStaff(ctx context.Context, a Actor, staffID string) (Staff, error) {
-	return carryOut(ctx, s, s.planStaffDisabled(ctx, a, OpStaffDisable, StaffRef{staffID}, true))
+	p, err := s.planDisableStaff(ctx, a, StaffRef{staffID})
+	if err != nil {
+		return Staff{}, err
+	}
+	return carryOut(ctx, s, p)
+}
+
+func (s *Service) planDisableStaff(ctx context.Context, a Actor, in StaffRef) (plan[Staff], error) {
+	return s.planStaffDisabled(ctx, a, OpStaffDisable, in, true), nil
 }
 
 // EnableStaff undoes [Service.DisableStaff]; tokens that ended stay ended. CodePending
@@ -69,16 +79,19 @@ func (s *Service) EnableStaff(ctx context.Context, a Actor, staffID string) (Sta
 }
 
 func (s *Service) planEnableStaff(ctx context.Context, a Actor, in StaffRef) (plan[Staff], error) {
-	p := s.planStaffDisabled(ctx, a, OpStaffEnable, in, false)
-	p.eyes = &fourEyes{about: in.StaffID, holds: func(ctx context.Context, tx Tx) (bool, error) {
-		m, err := tx.StaffMember(ctx, in.StaffID)
-		return m.Role == RolePlatformAdmin, orNotFound(err, "member of staff", in.StaffID)
+	return s.planStaffDisabled(ctx, a, OpStaffEnable, in, false), nil
+}
+
+// ofAnAdmin: the account is, or becomes, that of a platform admin.
+func ofAnAdmin(staffID string, becomes Role) *fourEyes {
+	return &fourEyes{about: staffID, holds: func(ctx context.Context, tx Tx) (bool, error) {
+		m, err := tx.StaffMember(ctx, staffID)
+		return m.Role == RolePlatformAdmin || becomes == RolePlatformAdmin, orNotFound(err, "member of staff", staffID)
 	}}
-	return p, nil
 }
 
 func (s *Service) planStaffDisabled(ctx context.Context, a Actor, op Operation, in StaffRef, to bool) plan[Staff] {
-	r := request{actor: a, op: op, input: in}
+	r := request{actor: a, op: op, input: in, eyes: ofAnAdmin(in.StaffID, "")}
 	return s.planStaff(ctx, r, in.StaffID, func(_ Tx, m *Staff, rec *record) error {
 		if m.Disabled == to {
 			return Errorf(CodeConflict, "%q is %s already", m.Username, map[bool]string{true: "disabled", false: "enabled"}[to])
@@ -96,8 +109,8 @@ type SetStaffRole struct {
 }
 
 // SetStaffRole changes what a member may do, and ends their sessions and tokens.
-// CodeConflict for the last platform admin who is enabled; CodePending if it makes a
-// platform admin and somebody else has to approve.
+// CodeConflict for the last platform admin who is enabled; CodePending if it makes or
+// unmakes a platform admin and somebody else has to approve.
 func (s *Service) SetStaffRole(ctx context.Context, a Actor, in SetStaffRole) (Staff, error) {
 	p, err := s.planStaffRole(ctx, a, in)
 	if err != nil {
@@ -107,7 +120,7 @@ func (s *Service) SetStaffRole(ctx context.Context, a Actor, in SetStaffRole) (S
 }
 
 func (s *Service) planStaffRole(ctx context.Context, a Actor, in SetStaffRole) (plan[Staff], error) {
-	r := request{actor: a, op: OpStaffRole, input: in, eyes: makes(in.Role == RolePlatformAdmin, in.StaffID)}
+	r := request{actor: a, op: OpStaffRole, input: in, eyes: ofAnAdmin(in.StaffID, in.Role)}
 	return s.planStaff(ctx, r, in.StaffID, func(_ Tx, m *Staff, rec *record) error {
 		if m.Role == in.Role {
 			return Errorf(CodeConflict, "%q has the role %s already", m.Username, in.Role)
