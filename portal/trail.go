@@ -14,7 +14,7 @@ import (
 )
 
 // auditPerPage keeps a full page under its weight.
-const auditPerPage = 25
+const auditPerPage = 24
 
 // auditPage is the trail of the merchant, newest first. What is filtered is in the
 // address, so that a view can be kept and passed on.
@@ -85,10 +85,10 @@ func auditedOperations() (out []controlplane.Operation) {
 		controlplane.OpRecoveryCodes, controlplane.OpSessionRevoke)
 }
 
-// ofPlatform: no merchant's trail holds it.
+// ofPlatform: no merchant's trail holds it, or hardly: not worth a filter.
 func ofPlatform(op controlplane.Operation) bool {
 	thing, _, _ := strings.Cut(string(op), ".")
-	return slices.Contains([]string{"staff", "staff_token", "service_token", "system", "keyring"}, thing)
+	return slices.Contains([]string{"staff", "staff_token", "service_token", "system", "keyring", "approval"}, thing)
 }
 
 // auditForm holds the filters as they were asked for.
