@@ -181,7 +181,7 @@ func TestFromBootstrapToSuspension(t *testing.T) {
 	olga.sends("/allowlist/requests/new", url.Values{"action": {"add"}, "cidr": {"127.0.0.1"}, "reason": {"our server"}}, "with the platform team")
 
 	// One member of staff approves, which is not enough.
-	request := found(t, `href="(/merchants/\w+/requests/\w+)/approve"`, ann.sees("/queue", "our server"))
+	request := found(t, `href="(/merchants/\w+/allowlist/requests/\w+)/approve"`, ann.sees("/queue", "our server"))
 	at, page := ann.sends(request+"/approve", nil, "another platform admin has to approve it")
 	approval := found(t, `href="(/approvals/apr_\w+)"`, page)
 	if at != "/approvals" {
