@@ -43,6 +43,16 @@ func kinds() []kind {
 	}
 }
 
+// kinds are those that were asked for, and the most endpoints that one of them has.
+func (o options) kinds() (chosen []kind, most int) {
+	for _, k := range kinds() {
+		if strings.Contains(k.name, o.only) {
+			chosen, most = append(chosen, k), max(most, k.endpoints)
+		}
+	}
+	return chosen, max(most, 1)
+}
+
 // lab is a server that delivers, with everything around it.
 type lab struct {
 	o         options
@@ -141,7 +151,8 @@ type outcome struct {
 // measureDelivery fills the report with events on their way to receivers, against
 // the bare loop.
 func measureDelivery(ctx context.Context, o options, dir string, report *report) (err error) {
-	receivers, err := startReceivers(dir, manyEndpoints)
+	chosen, most := o.kinds()
+	receivers, err := startReceivers(dir, most)
 	if err != nil {
 		return err
 	}
@@ -158,7 +169,7 @@ func measureDelivery(ctx context.Context, o options, dir string, report *report)
 		}
 		l.merchants = append(l.merchants, m)
 	}
-	all, err := l.rounds(ctx, newBareLoop(receivers.roots, loopers))
+	all, err := l.rounds(ctx, newBareLoop(receivers.roots, loopers), chosen)
 	if err != nil {
 		return err
 	}
@@ -171,12 +182,10 @@ func measureDelivery(ctx context.Context, o options, dir string, report *report)
 }
 
 // rounds runs every kind in turn. The first round warms up.
-func (l *lab) rounds(ctx context.Context, loop *bareLoop) ([]outcome, error) {
-	var all []outcome
-	for _, k := range kinds() {
-		if strings.Contains(k.name, l.o.only) {
-			all = append(all, outcome{kind: k})
-		}
+func (l *lab) rounds(ctx context.Context, loop *bareLoop, kinds []kind) ([]outcome, error) {
+	all := make([]outcome, len(kinds))
+	for i, k := range kinds {
+		all[i].kind = k
 	}
 	for round := range l.o.rounds + 1 {
 		for i := range all {
