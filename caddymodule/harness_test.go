@@ -228,7 +228,9 @@ func (s *site) storeLines(shared bool) string {
 	u.User = url.User(u.User.Username())
 	dir := filepath.Dir(path)
 	check(t, os.MkdirAll(dir, 0o700))
-	check(t, os.WriteFile(path+".password", []byte(password), 0o600))
+	if _, err := os.Stat(path + ".password"); err != nil {
+		check(t, os.WriteFile(path+".password", []byte(password), 0o600))
+	}
 	return fmt.Sprintf("store postgres %s {\n\t\t\tpassword_file %s.password\n\t\t\tstate_dir %s\n\t\t}", u, path, dir)
 }
 

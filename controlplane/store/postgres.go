@@ -4,12 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
 const (
@@ -127,7 +128,7 @@ func pool(config *pgx.ConnConfig, password func() (string, error), size int) *sq
 func setPassword(c *pgx.ConnConfig, password func() (string, error)) (err error) {
 	if password != nil {
 		if c.Password, err = password(); err != nil {
-			return fmt.Errorf("the password of the database: %w", err)
+			return &controlplane.Error{Code: controlplane.CodeUnavailable, Message: "the password of PostgreSQL cannot be read", Err: err}
 		}
 	}
 	return nil
