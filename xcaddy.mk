@@ -45,7 +45,7 @@ FUZZTIME ?= 60s
 BENCHFLAGS ?=
 ASVSFLAGS ?=
 
-.PHONY: asvs browser help build run test cover race thirdparty lint bench soak fuzz clean
+.PHONY: asvs browser help build run test cover postgres race thirdparty lint bench soak fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,7 +66,7 @@ build: $(XCADDY) ## build ./caddy with this module
 run: build ## start a demo: gateway, demo upstream and demo merchant on loopback
 	@exec ./tests/demo/run.sh ./caddy
 
-test: build cover race thirdparty browser asvs ## everything CI runs
+test: build cover postgres race thirdparty browser asvs ## everything CI runs
 
 # The npm packages that tests run. The lock file decides which.
 NPM := tests/npm/node_modules/.package-lock.json
@@ -81,6 +81,13 @@ cover: $(NPM)
 	@rm -f $(PROOFS)
 	ASVS_PROOFS=$(PROOFS) go test $(TESTFLAGS) -timeout=30m -vet=all -coverpkg=./... -coverprofile=$(CACHE)/cover.out ./...
 	go run ./tests/structure/coverage $(CACHE)/cover.out
+
+# The layers above the store on PostgreSQL; those below run on both databases by
+# themselves. Left out is what reads SQLite's files.
+ON_POSTGRES := ./controlplane/outbox ./controlplane/account ./caddymodule
+ON_SQLITE_ONLY := TestProofsAreNowhereInTheClear|TestScripts|TestCLI|TestCommands|TestKill|TestEventsWaitForAConfigurationThatDelivers|TestUnsafeConfigurations|TestConfigurationsThatCannotStart|TestValidateTouchesNothing|TestMovesToPostgres
+postgres: $(NPM) ## the tests of gateway, sign-in and webhooks on PostgreSQL
+	TEST_STORE=postgres go test $(TESTFLAGS) -timeout=30m -vet=off -skip='$(ON_SQLITE_ONLY)|Fuzz' $(ON_POSTGRES)
 
 race: $(NPM)
 	go test $(TESTFLAGS) -timeout=30m -vet=off -race $(RACE_PACKAGES)
