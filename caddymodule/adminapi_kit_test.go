@@ -101,7 +101,7 @@ func (w *apiWorld) token(m controlplane.Staff, confirmed bool) controlplane.Issu
 }
 
 // ask sends one request; body is JSON, or empty.
-func (w *apiWorld) ask(method, target, token, body string) *httptest.ResponseRecorder {
+func (w *apiWorld) ask(method, target, token, body string, edit ...func(*http.Request)) *httptest.ResponseRecorder {
 	w.Helper()
 	r := httptest.NewRequestWithContext(w.Context(), method, "https://console.test"+target, strings.NewReader(body))
 	w.asked++
@@ -114,6 +114,9 @@ func (w *apiWorld) ask(method, target, token, body string) *httptest.ResponseRec
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, e := range edit {
+		e(r)
 	}
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"testing"
@@ -40,6 +41,7 @@ func TestOpenAPIDocumentIsWhatTheAPIDoes(t *testing.T) {
 			input.Exchanges = append(input.Exchanges, w.speak(r, token))
 		}
 	}
+	input.Exchanges = append(input.Exchanges, w.waiting(good)...)
 	encoded, err := json.Marshal(input)
 	check(t, err)
 	var stdout, stderr bytes.Buffer
@@ -101,4 +103,30 @@ func TestOpenAPIDocumentHasTheRoutesAndNoOther(t *testing.T) {
 			t.Errorf("the document has more than the table at %s: %v", path, methods)
 		}
 	}
+}
+
+// waiting are the exchanges about a change that another platform admin has to
+// approve, and about the same one that must not wait.
+func (w *apiWorld) waiting(token string) []spokenAPI {
+	w.Helper()
+	w.member("second", controlplane.RolePlatformAdmin)
+	w.spare = nil
+	site := w.site()
+	_, err := w.node.service.IssueKey(w.Context(), operator, controlplane.IssueKey{MerchantID: site["merchant_id"], Environment: controlplane.Live})
+	check(w, err)
+	const path, body = api.Prefix + "/merchants/{merchant_id}/allowlist", `{"cidr": "9.9.8.0/24", "note": "new office"}`
+	target := strings.Replace(path, "{merchant_id}", site["merchant_id"], 1)
+	asked := w.ask(http.MethodPost, target, token, body)
+	if p := w.problem(asked); asked.Code != http.StatusAccepted || p.Code != controlplane.CodePending || p.ApprovalID == "" {
+		w.Errorf("HTTP %d %s", asked.Code, asked.Body)
+	}
+	made := w.ask(http.MethodPost, target, token, body, func(r *http.Request) { r.Header.Set(api.BreakGlassHeader, "the office burns") })
+	if made.Code != http.StatusCreated {
+		w.Errorf("HTTP %d %s", made.Code, made.Body)
+	}
+	var out []spokenAPI
+	for _, rec := range []*httptest.ResponseRecorder{asked, made} {
+		out = append(out, spokenAPI{path, "post", rec.Code, rec.Header().Get("Content-Type"), json.RawMessage(body), rec.Body.Bytes()})
+	}
+	return out
 }

@@ -45,7 +45,7 @@ func (r Route) fill(fields map[string]any) (string, bool) {
 	path := r.Path
 	for _, name := range r.wildcards() {
 		id, _ := fields[name].(string)
-		if id == "" || id == "." || id == ".." { // no id, and a path would lose it
+		if id == "" || id == "." || id == ".." || id == "/" { // no id, and a path would lose it
 			return "", false
 		}
 		path = strings.Replace(path, "{"+name+"}", url.PathEscape(id), 1)

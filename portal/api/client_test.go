@@ -18,7 +18,7 @@ func TestLocateIsTheInverseOfTheServer(t *testing.T) {
 	b := newBench(t)
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapid.SampledFrom(Routes()).Draw(t, "route")
-		text := rapid.StringMatching(`[ -~é✓]{1,12}`).Filter(func(s string) bool { return s != "." && s != ".." })
+		text := rapid.StringMatching(`[ -~é✓]{1,12}`).Filter(func(s string) bool { return s != "." && s != ".." && s != "/" })
 		in := anyInput{
 			Name: text.Draw(t, "name"), Limit: rapid.IntRange(0, 1000).Draw(t, "limit"), Before: rapid.Int64().Draw(t, "before"),
 			All: rapid.Bool().Draw(t, "all"), Since: time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "since"), 0).UTC(),

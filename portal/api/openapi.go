@@ -97,7 +97,27 @@ func (s *schemas) route(r Route, call Call) (object, error) {
 		},
 		"x-roles": staffRoles(p), "x-confirmed": p.Sudo,
 	}
-	return out, s.addInput(out, r, call.Input)
+	if err := s.addInput(out, r, call.Input); err != nil {
+		return nil, err
+	}
+	if mayWait(r.Operation) {
+		out["responses"].(object)["202"] = object{"$ref": "#/components/responses/Problem"}
+		parameters, _ := out["parameters"].([]object)
+		out["parameters"] = append(parameters, object{
+			"name": BreakGlassHeader, "in": "header", "description": "Why the change must not wait for another platform admin's approval",
+			"schema": object{"type": "string", "minLength": 1, "maxLength": 200},
+		})
+	}
+	return out, nil
+}
+
+// mayWait reports whether another platform admin may have to approve a change, which
+// is then answered with 202: it is not made yet.
+func mayWait(op controlplane.Operation) bool {
+	return slices.Contains([]controlplane.Operation{
+		controlplane.OpAllowlistAdd, controlplane.OpAllowlistRemove, controlplane.OpAllowlistApprove,
+		controlplane.OpUserCreate, controlplane.OpUserRole, controlplane.OpUserResetSecondFactor,
+	}, op)
 }
 
 // description says what the types cannot.

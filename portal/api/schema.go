@@ -183,7 +183,7 @@ func namedValues() map[reflect.Type][]string {
 		reflect.TypeFor[controlplane.Outcome]():               {"ok", "denied", "failed"},
 		reflect.TypeFor[controlplane.ActorKind]():             {"user", "staff", "local", "system"},
 		reflect.TypeFor[controlplane.Code](): {
-			"INVALID", "NOT_FOUND", "CONFLICT", "PERMISSION_DENIED", "SUDO_REQUIRED", "UNAUTHENTICATED",
+			"INVALID", "NOT_FOUND", "CONFLICT", "PERMISSION_DENIED", "SUDO_REQUIRED", "UNAUTHENTICATED", "APPROVAL_PENDING",
 			"MERCHANT_SUSPENDED", "LIMIT_REACHED", "UNAVAILABLE", "INTERNAL",
 		},
 	}

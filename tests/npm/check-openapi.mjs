@@ -40,7 +40,7 @@ for (const { path, method, status, media, request, answer } of exchanges) {
   const body = route.requestBody?.content["application/json"];
   if (request !== undefined && !body) wrong.push(`${what}: the document has no body for it`);
   else if (request !== undefined) fits(`${what} request`, request, "paths", path, method, "requestBody", "content", "application/json", "schema");
-  if (status >= 400) fits(what, answer, "components", "responses", "Problem", "content", media, "schema");
+  if (status >= 400 || status === 202) fits(what, answer, "components", "responses", "Problem", "content", media, "schema");
   else fits(what, answer, "paths", path, method, "responses", String(status), "content", media, "schema");
 }
 
