@@ -29,6 +29,9 @@ type OutboxTx interface {
 	// DueMail returns up to limit unsent messages whose time has come, oldest
 	// first.
 	DueMail(ctx context.Context, now time.Time, limit int) ([]Mail, error)
+	// ClaimMail makes a message due at until instead, for whoever is about to send it;
+	// false if it is not due at the moment that m says any more: another has it.
+	ClaimMail(ctx context.Context, m Mail, until time.Time) (bool, error)
 	// PostponeMail notes a failed attempt.
 	PostponeMail(ctx context.Context, id string, attempts int, dueAt time.Time) error
 	// CloseMail notes that there is nothing more to do, and forgets the content.

@@ -45,7 +45,8 @@ type Sender struct {
 	OnError func(error)
 }
 
-// Run sends until ctx ends. One process per store runs it.
+// Run sends until ctx ends. Several servers of one store may: a message is claimed
+// by one of them.
 func (s *Sender) Run(ctx context.Context) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
@@ -90,6 +91,9 @@ func (s *Sender) Round(ctx context.Context) error {
 // send tries one message and writes down what came of it. A crash in between
 // sends it again: told twice is better than not told.
 func (s *Sender) send(ctx context.Context, t Transport, m controlplane.Mail) error {
+	if mine, err := s.claim(ctx, m); err != nil || !mine {
+		return err
+	}
 	limited, cancel := context.WithTimeout(ctx, sendTimeout)
 	failed := t.Send(limited, m)
 	cancel()
@@ -106,6 +110,16 @@ func (s *Sender) send(ctx context.Context, t Transport, m controlplane.Mail) err
 		}
 		return tx.PostponeMail(ctx, m.ID, m.Attempts+1, now.Add(backoff(m.Attempts)))
 	})
+}
+
+// claim keeps other servers from sending the message too, for as long as an attempt
+// takes at most. After a crash in between it is tried again when that is over.
+func (s *Sender) claim(ctx context.Context, m controlplane.Mail) (mine bool, err error) {
+	err = s.Store.Update(ctx, func(tx controlplane.Tx) (err error) {
+		mine, err = tx.ClaimMail(ctx, m, s.Clock().Add(2*sendTimeout))
+		return err
+	})
+	return mine, err
 }
 
 // backoff doubles from a minute.

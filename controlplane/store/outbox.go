@@ -12,6 +12,7 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT (id) DO NOTHING`
 	sqlDueMail = `SELECT id, recipient, subject, body, created_at, due_at, attempts FROM outbox
 		WHERE closed_at = 0 AND due_at <= $1 ORDER BY due_at LIMIT $2`
+	sqlClaimMail        = `UPDATE outbox SET due_at = $1 WHERE id = $2 AND due_at = $3 AND closed_at = 0`
 	sqlPostponeMail     = `UPDATE outbox SET attempts = $1, due_at = $2 WHERE id = $3 AND closed_at = 0`
 	sqlCloseMail        = `UPDATE outbox SET closed_at = $1, recipient = '', subject = '', body = '' WHERE id = $2 AND closed_at = 0`
 	sqlDeleteClosedMail = `DELETE FROM outbox WHERE closed_at <> 0 AND closed_at < $1`
@@ -26,6 +27,11 @@ func (t *tx) AddMail(ctx context.Context, m controlplane.Mail) error {
 
 func (t *tx) DueMail(ctx context.Context, now time.Time, limit int) ([]controlplane.Mail, error) {
 	return list(ctx, t, "mail", scanMail, sqlDueMail, micros(now), limit)
+}
+
+func (t *tx) ClaimMail(ctx context.Context, m controlplane.Mail, until time.Time) (bool, error) {
+	n, err := t.exec(ctx, "mail", sqlClaimMail, micros(until), m.ID, micros(m.DueAt))
+	return n == 1, err
 }
 
 func (t *tx) PostponeMail(ctx context.Context, id string, attempts int, dueAt time.Time) error {

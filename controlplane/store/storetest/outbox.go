@@ -38,6 +38,26 @@ func outboxContract() []contract {
 			add(k, mail("a", 11))
 			same(k, len(due(k, At(99), 10)), 0)
 		}},
+		{"a message is claimed by one of those who found it due", func(k *kit) {
+			add(k, mail("a", 1))
+			found := due(k, At(9), 10)[0]
+			claim := func(want bool) {
+				k.Helper()
+				k.must(func(ctx context.Context, tx controlplane.Tx) error {
+					got, err := tx.ClaimMail(ctx, found, At(30))
+					if err == nil && got != want {
+						err = errors.New("claimed otherwise than expected")
+					}
+					return err
+				})
+			}
+			claim(true)
+			claim(false)
+			same(k, len(due(k, At(29), 10)), 0)
+			found = due(k, At(30), 10)[0]
+			k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.CloseMail(ctx, "a", At(31)) })
+			claim(false)
+		}},
 		{"a failed attempt puts mail off, and closed mail is gone for good", func(k *kit) {
 			add(k, mail("a", 1))
 			k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.PostponeMail(ctx, "a", 3, At(50)) })
