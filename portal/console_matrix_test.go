@@ -22,7 +22,7 @@ type office struct {
 	entryID string
 	// unknownID is a request that was refused without a key that is known.
 	unknownID string
-	tokenID string
+	tokenID   string
 	// asked are approvals by who asked for them; "" is somebody else.
 	asked map[controlplane.Role]string
 }

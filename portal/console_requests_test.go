@@ -39,10 +39,10 @@ func TestStaffSeeWhatWasRefusedAndWhatAChangeWouldBreak(t *testing.T) {
 	}}}))
 	entries, err := w.service.ListAllowlist(t.Context(), controlplane.LocalActor("root"), s.merchant.ID)
 	w.must(err)
-	b.wants(b.get(simulator+"?remove="+entries[0].ID), 200, "41 accepted requests", "203.0.113.77")
+	b.wants(b.get(simulator+"?remove="+entries[0].ID), 200, "would have been refused: 41", "203.0.113.77")
 	b.wants(b.get(simulator+"?remove="+entries[0].ID+"&cidr=203.0.113.64/26"), 200, "No accepted request")
 	b.wants(b.get(simulator+"?cidr=203.0.113.1/24"), 422, "203.0.113.0/24")
-	b.wants(b.get(href+"/allowlist/"+entries[0].ID+"/remove"), 200, "41 accepted requests")
+	b.wants(b.get(href+"/allowlist/"+entries[0].ID+"/remove"), 200, "would have been refused: 41")
 }
 
 // Auditors look on: they see why, and not what was signed.
