@@ -52,6 +52,9 @@ func showStatus(p *printer, out systemStatus) {
 	if out.Replay != nil {
 		p.row("Nonces", out.Replay.String())
 	}
+	if l := out.RequestLog; l != nil {
+		p.row("Request log", fmt.Sprintf("%d requests written, %d of %d wait; counted only: %d dropped, %d of merchants with too many", l.Written, l.Queued, l.Capacity, l.Dropped, l.Limited))
+	}
 }
 
 func (r *replayStatus) String() string {
