@@ -27,7 +27,7 @@ func TestFromTheBootstrapToASuspension(t *testing.T) {
 			olga.asksFor("127.0.0.1")
 			bob := c.staff(t, scripts)
 			bob.firstStaffSignIn(colleague, bob.inspectNothing)
-			ann.agrees(a)
+			ann.agrees("127.0.0.1/32", a)
 			key.answersWithinASecond(t, c.site.gateway, "IP_NOT_ALLOWED")
 			bob.approves(colleague)
 			key.answersWithinASecond(t, c.site.gateway, "")
@@ -84,10 +84,10 @@ func (p *person) asksFor(cidr string) {
 }
 
 // agrees answers the merchant's request, which takes a second pair of eyes.
-func (p *person) agrees(a *account) {
+func (p *person) agrees(cidr string, a *account) {
 	p.t.Helper()
 	p.open("/queue")
-	p.press("Approve 127.0.0.1/32")
+	p.press("Approve " + cidr)
 	p.confirm(a)
 	p.press("Approve the request")
 	p.expect("/approvals", "another platform admin has to approve it")

@@ -25,6 +25,7 @@ func TestEveryConsolePage(t *testing.T) {
 		"console-404": "/merchants/mer_00000000000000000000000000",
 	})
 	p.inspectTraffic(merchant)
+	c.inspectPeople(p, a, merchant)
 	p.open("/")
 	p.press("ไทย")
 	p.inspectAll(map[string]string{"console-thai": "/", "console-merchant-thai": merchant, "console-suspend-thai": merchant + "/suspend"})
@@ -79,4 +80,37 @@ func (p *person) inspectTraffic(merchant string) {
 	p.do(chromedp.Click(chromedp.JSPath(`[...document.querySelectorAll("main label")].filter((e) => e.textContent.includes("this machine"))[0]`)))
 	p.press("Try a change")
 	p.inspect("console-simulate-refused")
+}
+
+// inspectPeople looks at users, staff and what takes two of them.
+func (c *chromium) inspectPeople(p *person, a *account, merchant string) {
+	p.t.Helper()
+	p.inspectAll(map[string]string{
+		"console-user-new": merchant + "/users/new", "console-staff-new": "/staff/new", "console-token-new": "/tokens/new", "console-import": merchant + "/allowlist/import",
+		"console-queue-empty": "/queue", "console-approvals-empty": "/approvals", "console-webhooks-empty": merchant + "/webhooks", "console-deliveries-empty": merchant + "/deliveries",
+	})
+	owner := p.handsOver(merchant+"/users/new", "olga", "owner", a)
+	colleague := p.handsOver("/staff/new", "bob", "platform_admin", a)
+	olga, bob := c.person(p.t, true), c.staff(p.t, true)
+	olga.firstSignIn(owner)
+	olga.goesLive(owner)
+	olga.asksFor("198.51.100.9")
+	olga.asksFor("198.51.100.10")
+	bob.firstStaffSignIn(colleague, p.inspectNothing)
+	p.open("/queue")
+	p.inspect("console-queue")
+	p.agrees("198.51.100.9/32", a)
+	p.inspect("console-approval-own")
+	bob.open(p.path())
+	bob.inspect("console-approval")
+	p.inspectAll(map[string]string{
+		"console-approvals": "/approvals", "console-waiting": "/", "console-wishes": merchant + "/allowlist/requests", "console-merchant-users": merchant,
+		"console-staff": "/staff", "console-tokens": "/tokens", "console-audit": "/audit", "console-audit-verify": "/audit/verify", "console-system": "/system",
+	})
+	p.open(merchant)
+	p.press("olga")
+	p.inspect("console-user")
+	p.open("/staff")
+	p.press("bob")
+	p.inspect("console-staff-member")
 }

@@ -1,9 +1,11 @@
 package browser
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -29,6 +31,7 @@ func (c *chromium) inspectExplorer(t *testing.T) {
 	p.inspectAll(map[string]string{
 		"requests": "/test/requests", "requests-no-match": "/test/requests?path=/v2", "requests-wrong": "/test/requests?ip=shop.example&since=1999-12-31T23:59",
 	})
+	p.inspectWorkbench(key)
 	p.open("/test/requests")
 	p.press("ไทย")
 	p.inspectAll(map[string]string{"requests-thai": "/test/requests", "errors-thai": "/docs/errors"})
@@ -52,4 +55,18 @@ func (p *person) inspectRequestAt(at, scene string) {
 	}
 	p.load(chromedp.Click(chromedp.CSS(`main table[role] a`)))
 	p.inspect(scene)
+}
+
+// inspectWorkbench has the portal look at what was sent.
+func (p *person) inspectWorkbench(key pair) {
+	p.t.Helper()
+	p.open("/test/signature")
+	p.inspect("signature")
+	p.press("Check")
+	p.inspect("signature-wrong")
+	p.open("/test/signature")
+	p.do(chromedp.Focus(chromedp.CSS(`main [name="curl"]`)), command(input.InsertText, input.InsertTextParams{Text: `curl -X POST http://127.0.0.1:8080/v1/payments -H 'X-Unk-Key: ` + key.id + `' -H 'X-Unk-Timestamp: 1795461566' -H 'X-Unk-Nonce: 6I2ULSIVGZCDXDPQJU4DVBCTUC'` +
+		` -H 'X-Unk-Signature: v1=` + strings.Repeat("0", 64) + `' --data '{"amount":1000,"currency":"THB"}'`}))
+	p.press("Check")
+	p.inspect("signature-mismatch")
 }
