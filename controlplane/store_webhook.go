@@ -117,7 +117,8 @@ type LeaseTx interface {
 
 // HealthTx holds how endpoints do.
 type HealthTx interface {
-	// SaveEndpointCondition inserts or replaces it.
+	// SaveEndpointCondition inserts or replaces it, but for the newest success and
+	// attempt that were saved.
 	SaveEndpointCondition(ctx context.Context, c EndpointCondition) error
 	// EndpointCondition is the zero condition for an endpoint that was never tried.
 	EndpointCondition(ctx context.Context, merchantID string, endpointRow int64) (EndpointCondition, error)

@@ -9,10 +9,13 @@ import (
 )
 
 const (
+	// The newest success and attempt are those of any engine that shares the database.
 	sqlSaveCondition = `INSERT INTO endpoint_conditions (endpoint_row, merchant_id, last_success_at, last_attempt_at, failing_since, failures,
 			failing_events, paused_until, breaker, probe_at, told)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-		ON CONFLICT (endpoint_row) DO UPDATE SET last_success_at = excluded.last_success_at, last_attempt_at = excluded.last_attempt_at,
+		ON CONFLICT (endpoint_row) DO UPDATE SET
+			last_success_at = CASE WHEN excluded.last_success_at > endpoint_conditions.last_success_at THEN excluded.last_success_at ELSE endpoint_conditions.last_success_at END,
+			last_attempt_at = CASE WHEN excluded.last_attempt_at > endpoint_conditions.last_attempt_at THEN excluded.last_attempt_at ELSE endpoint_conditions.last_attempt_at END,
 			failing_since = excluded.failing_since, failures = excluded.failures, failing_events = excluded.failing_events,
 			paused_until = excluded.paused_until, breaker = excluded.breaker, probe_at = excluded.probe_at,
 			told = excluded.told`

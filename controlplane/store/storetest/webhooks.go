@@ -377,6 +377,11 @@ func endpointHealth(k *kit) {
 	save()
 	same(k, condition(e.MerchantID), c)
 	same(k, unhealthy(At(50)), []controlplane.EndpointCondition{c})
+	newest := c
+	c.LastSuccessAt, c.LastAttemptAt = time.Time{}, At(1) // another engine knows less
+	save()
+	c = newest
+	same(k, condition(e.MerchantID), c)
 	c.Recover()
 	save()
 	same(k, unhealthy(At(50)), []controlplane.EndpointCondition{c})
