@@ -40,23 +40,7 @@ func outboxContract() []contract {
 		}},
 		{"a message is claimed by one of those who found it due", func(k *kit) {
 			add(k, mail("a", 1))
-			found := due(k, At(9), 10)[0]
-			claim := func(want bool) {
-				k.Helper()
-				k.must(func(ctx context.Context, tx controlplane.Tx) error {
-					got, err := tx.ClaimMail(ctx, found, At(30))
-					if err == nil && got != want {
-						err = errors.New("claimed otherwise than expected")
-					}
-					return err
-				})
-			}
-			claim(true)
-			claim(false)
-			same(k, len(due(k, At(29), 10)), 0)
-			found = due(k, At(30), 10)[0]
-			k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.CloseMail(ctx, "a", At(31)) })
-			claim(false)
+			claimsOfMail(k, due(k, At(9), 10)[0])
 		}},
 		{"a failed attempt puts mail off, and closed mail is gone for good", func(k *kit) {
 			add(k, mail("a", 1))
@@ -94,4 +78,25 @@ func outboxContract() []contract {
 			same(k, got, []controlplane.APIKey{retiring(1, 50, 40)})
 		}},
 	}
+}
+
+// claimsOfMail claims a message as two who found it due at the same time do.
+func claimsOfMail(k *kit, found controlplane.Mail) {
+	claim := func(m controlplane.Mail, want bool) {
+		k.Helper()
+		k.must(func(ctx context.Context, tx controlplane.Tx) error {
+			got, err := tx.ClaimMail(ctx, m, At(30))
+			if err == nil && got != want {
+				err = errors.New("claimed otherwise than expected")
+			}
+			return err
+		})
+	}
+	claim(found, true)
+	claim(found, false)
+	early := read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.Mail, error) { return tx.DueMail(ctx, At(29), 10) })
+	same(k, len(early), 0)
+	found.DueAt = At(30)
+	k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.CloseMail(ctx, found.ID, At(31)) })
+	claim(found, false)
 }
