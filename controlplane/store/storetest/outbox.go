@@ -94,7 +94,9 @@ func claimsOfMail(k *kit, found controlplane.Mail) {
 	}
 	claim(found, true)
 	claim(found, false)
-	early := read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.Mail, error) { return tx.DueMail(ctx, At(29), 10) })
+	early := read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.Mail, error) {
+		return tx.DueMail(ctx, At(29), 10)
+	})
 	same(k, len(early), 0)
 	found.DueAt = At(30)
 	k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.CloseMail(ctx, found.ID, At(31)) })
