@@ -169,14 +169,15 @@ func texts(ctx context.Context, tx *sql.Tx, query string, args ...any) (all []st
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var s string
 		if err := rows.Scan(&s); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, err
 		}
 		all = append(all, s)
 	}
-	return all, errors.Join(rows.Err(), rows.Close())
+	return all, rows.Err()
 }
 
 func (t copyTable) key() string { return strings.Join(t.columns[:t.keys], ", ") }

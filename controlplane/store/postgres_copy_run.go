@@ -143,13 +143,13 @@ type cursor struct {
 }
 
 func openCursor(ctx context.Context, tx *sql.Tx, t copyTable, d dialect) (*cursor, error) {
-	rows, err := tx.QueryContext(ctx, t.read())
+	rows, err := tx.QueryContext(ctx, t.read()) //nolint:rowserrcheck // next asks for it
 	if err != nil {
 		return nil, explain(d, "read "+t.name, err)
 	}
 	c := &cursor{rows: rows, width: len(t.columns), table: t.name, of: d}
 	if err := c.next(); err != nil {
-		return nil, errors.Join(err, rows.Close())
+		return nil, errors.Join(err, rows.Close()) //nolint:sqlclosecheck // who gets the cursor closes it
 	}
 	return c, nil
 }
