@@ -59,9 +59,24 @@ func (s *Service) DisableEndpoint(ctx context.Context, a Actor, in DisableEndpoi
 		if in.Reason != "" && a.Kind == ActorSystem {
 			e.DisabledReason = in.Reason
 		}
+		if e.DisabledReason == DisabledFailing {
+			if err := stillSilent(ctx, tx, e); err != nil {
+				return err
+			}
+		}
 		rec.diff = map[string]Change{"state": {From: EndpointEnabled, To: e.State}, "reason": {To: e.DisabledReason}}
 		return s.notifyEndpoint(ctx, tx, EndpointNotice{Kind: NoticeEndpointDisabled, Endpoint: *e, At: e.DisabledAt})
 	})
+}
+
+// stillSilent refuses to disable an endpoint that another engine reached: one engine
+// knows of its own attempts, and may be the only one that is cut off.
+func stillSilent(ctx context.Context, tx Tx, e *Endpoint) error {
+	c, err := tx.EndpointCondition(ctx, e.MerchantID, e.Row)
+	if err == nil && !c.silent(e.EnabledAt, e.DisabledAt) {
+		err = Errorf(CodeConflict, "endpoint %s was reached less than %v ago", e.ID, deadWithoutSuccess)
+	}
+	return err
 }
 
 // DeliveryActor is the delivery engine, as the audit trail names it.

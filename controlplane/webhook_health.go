@@ -76,12 +76,18 @@ func (c *EndpointCondition) Recover() {
 // events, so that neither a quiet endpoint nor a single bad event ends it.
 // enabledAt is when it was made or last enabled.
 func (c *EndpointCondition) Dead(enabledAt time.Time) bool {
+	return c.Failures >= deadFailures && len(c.FailingEvents) >= deadEvents &&
+		c.LastAttemptAt.Sub(c.FailingSince) >= deadFailingFor && c.silent(enabledAt, c.LastAttemptAt)
+}
+
+// silent reports whether there was no success for so long that the endpoint may be
+// disabled.
+func (c *EndpointCondition) silent(enabledAt, now time.Time) bool {
 	good := enabledAt
 	if c.LastSuccessAt.After(good) {
 		good = c.LastSuccessAt
 	}
-	return c.Failures >= deadFailures && len(c.FailingEvents) >= deadEvents &&
-		c.LastAttemptAt.Sub(c.FailingSince) >= deadFailingFor && c.LastAttemptAt.Sub(good) >= deadWithoutSuccess
+	return now.Sub(good) >= deadWithoutSuccess
 }
 
 // HealthBucket is a count of attempts of one endpoint in one hour: failed ones in

@@ -111,12 +111,23 @@ func (e *Engine) carryOut(ctx context.Context, in disabling) {
 	// Whatever became of it, the endpoint has to be looked at anew.
 	e.Wake(in.row, in.MerchantID)
 	switch controlplane.CodeOf(err) {
-	case controlplane.CodeConflict, controlplane.CodeNotFound:
-		return // somebody was faster
+	case controlplane.CodeConflict:
+		e.relearn(in.row, in.MerchantID) // somebody was faster, or reaches it
+		return
+	case controlplane.CodeNotFound:
+		return
 	}
 	if err != nil {
 		e.log().Error("disable an endpoint", zap.String("endpoint", in.EndpointID), zap.Error(err))
 	}
+}
+
+// relearn has the condition read again before the next attempt, with the newest
+// success of any engine.
+func (e *Engine) relearn(row int64, merchantID string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.endpoint(row, merchantID).loaded = false
 }
 
 // settle holds or cancels what waits for an endpoint that was stopped.

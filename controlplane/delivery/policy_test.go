@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -54,6 +55,43 @@ func TestDeadEndpointIsDisabledAfterFiveDaysAndItsEventsHeld(t *testing.T) {
 			p.Errorf("audit: %+v", a)
 		}
 		p.heldThenReplayed(e)
+	})
+}
+
+// An engine that is cut off from an endpoint must not disable it while another one,
+// which shares the database, delivers to it.
+func TestEndpointThatAnotherEngineReachesIsNotDisabled(t *testing.T) {
+	inTime(t, delivery.Limits{}, func(p *plant) {
+		e := p.shop()
+		p.receiver.answers(status(500))
+		p.start()
+		reached := func() {
+			p.update(func(ctx context.Context, tx controlplane.Tx) error {
+				c, err := tx.EndpointCondition(ctx, e.MerchantID, e.Row)
+				if err != nil {
+					return err
+				}
+				c.LastSuccessAt = time.Now()
+				return tx.SaveEndpointCondition(ctx, c)
+			})
+		}
+		fail := func(during time.Duration) controlplane.EndpointState {
+			for end := time.Now().Add(during); time.Now().Before(end); time.Sleep(4 * time.Hour) {
+				p.ingest(e.MerchantID, 1)
+			}
+			synctest.Wait()
+			return p.look(e).State
+		}
+		if s := fail(60 * time.Hour); s != controlplane.EndpointEnabled {
+			p.Fatalf("%s too early", s)
+		}
+		reached()
+		if s := fail(117 * time.Hour); s != controlplane.EndpointEnabled {
+			p.Errorf("%s, although another engine reached it within five days", s)
+		}
+		if s := fail(12 * time.Hour); s != controlplane.EndpointDisabled {
+			p.Errorf("%s five days after anybody reached it", s)
+		}
 	})
 }
 
