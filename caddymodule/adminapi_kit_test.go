@@ -153,10 +153,29 @@ func (w *apiWorld) site() apiSite {
 	wish, err := service.RequestAllowlistChange(ctx, operator, controlplane.RequestAllowlistChange{MerchantID: m.ID, Action: controlplane.AllowlistAdd, CIDR: "9.9.9.9", Reason: "new server"})
 	check(w, err)
 	s["request_id"] = wish.ID
+	victim := w.member("v"+m.ID[4:], controlplane.RoleAuditor)
+	s["staff_id"] = victim.ID
+	s["approval_id"] = w.waitingChange(m.ID, "stf_other")
 	w.addWebhook(s)
 	w.addTraffic(s)
 	w.spare = s
 	return s
+}
+
+// waitingChange is a change that waits, asked for by somebody.
+func (w *apiWorld) waitingChange(merchantID, byID string) string {
+	w.Helper()
+	id, err := controlplane.NewID(controlplane.PrefixApproval, time.Now(), rand.Reader)
+	check(w, err)
+	input, err := json.Marshal(controlplane.AddAllowlistEntry{MerchantID: merchantID, CIDR: "7.7.7.7", Note: id})
+	check(w, err)
+	w.change(func(ctx context.Context, tx controlplane.Tx) error {
+		return tx.InsertApproval(ctx, controlplane.Approval{
+			ID: id, MerchantID: merchantID, Operation: controlplane.OpAllowlistAdd, Input: input, State: controlplane.ApprovalPending,
+			CreatedAt: time.Now(), ExpiresAt: time.Now().Add(controlplane.ApprovalLife), CreatedByID: byID, CreatedBy: "asker",
+		})
+	})
+	return id
 }
 
 func (w *apiWorld) addWebhook(s apiSite) {
@@ -191,6 +210,9 @@ func (w *apiWorld) address(r api.Route, role controlplane.Role, s apiSite) (targ
 	if r.Operation == controlplane.OpRequestView {
 		s = apiSite{"merchant_id": s["merchant_id"], "request_id": s["logged_id"]}
 	}
+	if r.Operation == controlplane.OpApprovalWithdraw { // only who asked may
+		s = apiSite{"approval_id": w.waitingChange(s["merchant_id"], w.members[role].ID)}
+	}
 	target = regexp.MustCompile(`\{([a-z_]+)\}`).ReplaceAllStringFunc(r.Path, func(name string) string {
 		if name == "{token_id}" {
 			return w.victim(r.Operation, role)
@@ -202,7 +224,7 @@ func (w *apiWorld) address(r api.Route, role controlplane.Role, s apiSite) (targ
 		return id
 	})
 	extra := apiInputs()[r.Operation]
-	if strings.HasPrefix(extra, "?") && strings.Count(r.Path, "{") == 1 {
+	if strings.HasPrefix(extra, "?") && (r.Method == http.MethodGet || strings.Count(r.Path, "{") == 1) {
 		return target + extra, ""
 	}
 	return target, strings.TrimPrefix(strings.ReplaceAll(extra, "NEW", strings.ToLower(rand.Text()[:12])), "?cidr=8.8.8.0/24")
@@ -219,6 +241,10 @@ func (w *apiWorld) prepare(op controlplane.Operation, s apiSite) {
 		_, err = w.node.service.DisableUser(w.Context(), operator, s["merchant_id"], s["user_id"])
 	case controlplane.OpUserResetSecondFactor:
 		w.enrol(s["user_id"], s["merchant_id"])
+	case controlplane.OpStaffEnable:
+		_, err = w.node.service.DisableStaff(w.Context(), operator, s["staff_id"])
+	case controlplane.OpApprovalApprove, controlplane.OpApprovalReject:
+		s["approval_id"] = w.waitingChange(s["merchant_id"], "stf_other")
 	}
 	check(w, err)
 }
@@ -247,6 +273,14 @@ func apiInputs() map[controlplane.Operation]string {
 		controlplane.OpAllowlistReject:   `{"answer": "too wide"}`,
 		controlplane.OpDeliveryList:      `?environment=live&limit=5`,
 		controlplane.OpRequestList:       `?environment=live&since=2026-01-31T00:00:00Z`,
+		controlplane.OpAllowlistNote:     `{"note": "moved"}`,
+		controlplane.OpAllowlistImport:   `{"text": "9.9.7.0/24 annexe\n9.9.6.1", "note": "office"}`,
+		controlplane.OpAllowlistQueue:    `?limit=5`,
+		controlplane.OpApprovalList:      `?state=pending&break_glass=false`,
+		controlplane.OpApprovalReject:    `{"answer": "too wide"}`,
+		controlplane.OpStaffCreate:       `{"username": "NEW", "role": "auditor"}`,
+		controlplane.OpStaffList:         `?limit=5`,
+		controlplane.OpStaffRole:         `{"role": "platform_operator"}`,
 		controlplane.OpServiceTokenIssue: `{"name": "ledger"}`,
 	}
 }

@@ -147,24 +147,7 @@ func (w *apiWorld) auditHead() (seq int64) {
 // consoleOnly are the operations of staff without a route, each with the reason.
 func consoleOnly() map[controlplane.Operation]string {
 	return map[controlplane.Operation]string{
-		controlplane.OpStaffTokenIssue:    "a token cannot make tokens: it would outlive its own end",
-		controlplane.OpApprovalApprove:    "the second pair of eyes is a person's",
-		controlplane.OpApprovalReject:     "the second pair of eyes is a person's",
-		controlplane.OpApprovalWithdraw:   "who asked looks at what waits in the console",
-		controlplane.OpApprovalList:       "who decides looks at it in the console",
-		controlplane.OpStaffCreate:        "people are let in by people",
-		controlplane.OpStaffDisable:       "people are let in and out by people",
-		controlplane.OpStaffEnable:        "people are let in by people",
-		controlplane.OpStaffRole:          "people are given their rights by people",
-		controlplane.OpStaffResetPassword: "who is asking has to be made sure of by a person",
-		controlplane.OpStaffSignOut:       "people are let in and out by people",
-		controlplane.OpStaffList:          "the team is no data of merchants",
-		controlplane.OpUserSignOut:        "disabling a user does the same for programs, and lasts",
-		controlplane.OpAllowlistNote:      "programs take an entry out and put it in with its note",
-		controlplane.OpAllowlistImport:    "programs add entries one by one",
-		controlplane.OpAllowlistQueue:     "programs list the requests of the merchant they are for",
-
-		controlplane.OpStaffResetSecondFactor: "who is asking has to be made sure of by a person",
+		controlplane.OpStaffTokenIssue: "a token cannot make tokens: it would outlive its own end",
 	}
 }
 

@@ -36,7 +36,7 @@ func calls() []call {
 	var all []call
 	for _, group := range [][]call{
 		merchantCalls(), userCalls(), keyCalls(), allowlistCalls(), auditCalls(), keyringCalls(), systemCalls(),
-		serviceTokenCalls(), staffTokenCalls(), requestCalls(), endpointCalls(), eventCalls(), deliveryCalls(),
+		serviceTokenCalls(), staffCalls(), staffTokenCalls(), approvalCalls(), requestCalls(), endpointCalls(), eventCalls(), deliveryCalls(),
 	} {
 		all = append(all, group...)
 	}

@@ -11,6 +11,11 @@ type entryChanged struct {
 	applied
 }
 
+// entryView is an entry after a change that gateways need not know.
+type entryView struct {
+	Entry controlplane.AllowlistEntry `json:"entry"`
+}
+
 type allowlist struct {
 	Entries []controlplane.AllowlistEntry `json:"entries"`
 }
@@ -23,6 +28,12 @@ type wishDecided struct {
 
 type wishList struct {
 	Requests []controlplane.AllowlistRequest `json:"requests"`
+	nextPage
+}
+
+// wishQueue is what all merchants wait for.
+type wishQueue struct {
+	Requests []controlplane.QueuedRequest `json:"requests"`
 	nextPage
 }
 
@@ -40,6 +51,11 @@ func allowlistCalls() []call {
 			e, err := n.service.RemoveAllowlistEntry(ctx, a, in)
 			return changedEntry(ctx, n, e, err)
 		}),
+		newCall(controlplane.OpAllowlistNote, func(ctx ctx, n callNode, a actor, in controlplane.SetAllowlistNote) (entryView, error) {
+			e, err := n.service.SetAllowlistNote(ctx, a, in)
+			return entryView{e}, err
+		}),
+		newCall(controlplane.OpAllowlistImport, importCall),
 		newCall(controlplane.OpAllowlistList, func(ctx ctx, n callNode, a actor, in merchantRef) (allowlist, error) {
 			entries, err := n.service.ListAllowlist(ctx, a, in.MerchantID)
 			return allowlist{nonNil(entries)}, err
@@ -48,6 +64,7 @@ func allowlistCalls() []call {
 			return n.service.CheckIP(ctx, a, in)
 		}),
 		newCall(controlplane.OpAllowlistRequests, listWishesCall),
+		newCall(controlplane.OpAllowlistQueue, listQueueCall),
 		newCall(controlplane.OpAllowlistApprove, func(ctx ctx, n callNode, a actor, in controlplane.DecideAllowlistRequest) (wishDecided, error) {
 			q, err := n.service.ApproveAllowlistRequest(ctx, a, in)
 			return decidedWish(ctx, n, q, err)
@@ -69,6 +86,15 @@ func changedEntry(ctx context.Context, n callNode, e controlplane.AllowlistEntry
 func listWishesCall(ctx context.Context, n callNode, a controlplane.Actor, in controlplane.AllowlistRequestFilter) (wishList, error) {
 	rows, err := n.service.ListAllowlistRequests(ctx, a, in)
 	out := wishList{Requests: nonNil(rows)}
+	if len(rows) == in.Rows() {
+		out.Next = rows[len(rows)-1].ID
+	}
+	return out, err
+}
+
+func listQueueCall(ctx context.Context, n callNode, a controlplane.Actor, in controlplane.Page) (wishQueue, error) {
+	rows, err := n.service.AllowlistQueue(ctx, a, in)
+	out := wishQueue{Requests: nonNil(rows)}
 	if len(rows) == in.Rows() {
 		out.Next = rows[len(rows)-1].ID
 	}

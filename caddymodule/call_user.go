@@ -16,6 +16,10 @@ type userChanged struct {
 	User controlplane.User `json:"user"`
 }
 
+type userShown struct {
+	User controlplane.UserView `json:"user"`
+}
+
 type userList struct {
 	Users []controlplane.User `json:"users"`
 	nextPage
@@ -36,10 +40,6 @@ func userCalls() []call {
 		actor = controlplane.Actor
 	)
 	return []call{
-		newCall(controlplane.OpStaffBootstrap, func(ctx ctx, n callNode, a actor, in controlplane.BootstrapStaff) (newAccount, error) {
-			account, err := n.service.BootstrapStaff(ctx, a, in)
-			return revealAccount(account, ""), err
-		}),
 		newCall(controlplane.OpUserCreate, func(ctx ctx, n callNode, a actor, in controlplane.CreateUser) (newAccount, error) {
 			account, err := n.service.CreateUser(ctx, a, in)
 			return revealAccount(account, in.MerchantID), err
@@ -63,6 +63,14 @@ func userCalls() []call {
 		newCall(controlplane.OpUserResetSecondFactor, func(ctx ctx, n callNode, a actor, in userRef) (userChanged, error) {
 			u, err := n.service.ResetUserSecondFactor(ctx, a, in.MerchantID, in.UserID)
 			return userChanged{u}, err
+		}),
+		newCall(controlplane.OpUserSignOut, func(ctx ctx, n callNode, a actor, in userRef) (userChanged, error) {
+			u, err := n.service.SignOutUser(ctx, a, in.MerchantID, in.UserID)
+			return userChanged{u}, err
+		}),
+		newCall(controlplane.OpUserView, func(ctx ctx, n callNode, a actor, in controlplane.UserRef) (userShown, error) {
+			u, err := n.service.User(ctx, a, in)
+			return userShown{u}, err
 		}),
 		newCall(controlplane.OpUserList, listUsers),
 	}

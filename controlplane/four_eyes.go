@@ -147,7 +147,7 @@ func (s *Service) ask(ctx context.Context, r request, rehearsed record) error {
 	if err != nil {
 		return err
 	}
-	return &Error{Code: CodePending, ApprovalID: q.ID, Message: "nothing is changed yet: another platform admin has to approve it, as " + q.ID}
+	return &Error{Code: CodePending, ApprovalID: q.ID, Message: "waiting for approval " + q.ID + " by another platform admin; nothing is changed yet"}
 }
 
 // mayBePending refuses what waits already, and too much of it.

@@ -214,13 +214,60 @@ func TestNobodyApprovesForThemselves(t *testing.T) {
 	wants(t, justErr(w.WithdrawChange(ctx, bob, DecideApproval{ApprovalID: about})), CodeDenied)
 
 	id := waits(t, justErr(w.AddAllowlistEntry(ctx, ann, AddAllowlistEntry{s.ID, "192.0.2.1", "n"})))
-	token := bob
-	token.TokenID = w.staffToken(bob, IssueStaffToken{Confirmed: true}).Token.ID
-	wants(t, justErr(w.ApproveChange(ctx, token, DecideApproval{ApprovalID: id})), CodeDenied)
+	wants(t, justErr(w.ApproveChange(ctx, w.program(ann, true), DecideApproval{ApprovalID: id})), CodeDenied)
+	wants(t, justErr(w.ApproveChange(ctx, w.program(bob, false), DecideApproval{ApprovalID: id})), CodeSudoRequired)
 	w.changeMember(bob.ID, func(m *Staff) { m.Disabled = true })
 	wants(t, justErr(w.ApproveChange(ctx, bob, DecideApproval{ApprovalID: id})), CodeDenied)
 	ok(w.ApproveChange(ctx, cat, DecideApproval{ApprovalID: id}))(t)
 	ok(w.WithdrawChange(ctx, ann, DecideApproval{ApprovalID: about}))(t)
+}
+
+// program is what acts as a member of staff, with a token of theirs.
+func (w *world) program(a Actor, confirmed bool) Actor {
+	w.Helper()
+	return ok(w.AuthenticateStaffToken(w.Context(), w.staffToken(a, IssueStaffToken{Confirmed: confirmed}).Secret))(w)
+}
+
+func TestProgramsAreTheEyesOfWhomTheyActFor(t *testing.T) {
+	w := newWorld(t)
+	ann, bob := w.admins()
+	ctx, s := t.Context(), w.site("Shop")
+	hers, his := w.program(ann, true), w.program(bob, true)
+	for name, tc := range map[string]struct {
+		asks, answers Actor
+		approved      bool
+	}{
+		"her program and his":         {hers, his, true},
+		"she and his program":         {ann, his, true},
+		"her program and he":          {hers, bob, true},
+		"her program and she":         {hers, ann, false},
+		"she and her program":         {ann, hers, false},
+		"her program and another one": {hers, w.program(ann, true), false},
+	} {
+		id := waits(t, justErr(w.AddAllowlistEntry(ctx, tc.asks, AddAllowlistEntry{s.ID, "192.0.2.9", name})))
+		done, err := w.ApproveChange(ctx, tc.answers, DecideApproval{ApprovalID: id})
+		if !tc.approved {
+			wants(t, err, CodeDenied)
+			continue
+		}
+		if err != nil || done.Approval.DecidedBy != w.lastAudit().ActorName {
+			t.Errorf("%s: %+v %v", name, done, err)
+		}
+		ok(w.RemoveAllowlistEntry(ctx, local(), RemoveAllowlistEntry{MerchantID: s.ID, CIDR: "192.0.2.9"}))(t)
+	}
+}
+
+// The operator of the machine needs nobody's leave, and so is as good as a second pair
+// of eyes; the trail names the account.
+func TestTheOperatorOfTheMachineMayApprove(t *testing.T) {
+	w := newWorld(t)
+	ann, _ := w.admins()
+	s := w.site("Shop")
+	id := waits(t, justErr(w.AddAllowlistEntry(t.Context(), ann, AddAllowlistEntry{s.ID, "192.0.2.9", "n"})))
+	ok(w.ApproveChange(t.Context(), local(), DecideApproval{ApprovalID: id}))(t)
+	if e := w.lastAudit(); e.Operation != OpApprovalApprove || e.ActorKind != ActorLocal || e.ActorName != local().Name {
+		t.Errorf("%+v", e)
+	}
 }
 
 func TestBrokenGlassIsAuditedAndShown(t *testing.T) {

@@ -75,8 +75,8 @@ type Approved struct {
 
 // ApproveChange carries out, in one transaction and by the code of its operation,
 // what another member of staff asked for. CodeDenied for who asked, for whose account
-// it changes, and for programs: the second pair of eyes is a person's. CodeConflict if
-// it was decided, has expired, or no longer fits.
+// it changes, whether they ask by themselves or by a program. CodeConflict if it was
+// decided, has expired, or no longer fits.
 func (s *Service) ApproveChange(ctx context.Context, a Actor, in DecideApproval) (Approved, error) {
 	r := request{actor: a, op: OpApprovalApprove, input: in}
 	if err := s.admit(ctx, r); err != nil {
@@ -117,12 +117,11 @@ func (s *Service) ApproveChange(ctx context.Context, a Actor, in DecideApproval)
 	})
 }
 
-// mayApprove: nobody approves what they asked for, or what is about themselves.
+// mayApprove: nobody approves what they asked for, or what is about themselves. It
+// counts for whom a program acts, not by which session or token: a person's token and
+// the same person's browser are one pair of eyes.
 func mayApprove(a Actor, q Approval) error {
-	switch {
-	case a.TokenID != "":
-		return Errorf(CodeDenied, "a token cannot approve: the second pair of eyes is a person's; sign in to the console")
-	case a.Kind == ActorStaff && (a.ID == q.CreatedByID || a.ID == q.Target):
+	if a.Kind == ActorStaff && (a.ID == q.CreatedByID || a.ID == q.Target) {
 		return Errorf(CodeDenied, "somebody else has to approve this: you asked for it, or it is about your account")
 	}
 	return nil
@@ -185,8 +184,9 @@ func (s *Service) decide(ctx context.Context, tx Tx, r request, q Approval, to A
 
 // Approval returns one approval.
 func (s *Service) Approval(ctx context.Context, a Actor, in DecideApproval) (Approval, error) {
-	return read(ctx, s, request{actor: a, op: OpApprovalList, input: in}, func(tx Tx) (Approval, error) {
+	return read(ctx, s, request{actor: a, op: OpApprovalView, input: in}, func(tx Tx) (Approval, error) {
 		q, err := tx.Approval(ctx, in.ApprovalID)
+		q.State = q.StateAt(s.now())
 		return q, orNotFound(err, "approval", in.ApprovalID)
 	})
 }
@@ -195,6 +195,10 @@ func (s *Service) Approval(ctx context.Context, a Actor, in DecideApproval) (App
 func (s *Service) ListApprovals(ctx context.Context, a Actor, f ApprovalFilter) ([]Approval, error) {
 	return read(ctx, s, request{actor: a, op: OpApprovalList, input: f}, func(tx Tx) ([]Approval, error) {
 		f.At = s.now()
-		return tx.Approvals(ctx, f)
+		all, err := tx.Approvals(ctx, f)
+		for i := range all {
+			all[i].State = all[i].StateAt(f.At)
+		}
+		return all, err
 	})
 }

@@ -199,7 +199,7 @@ func (s *Service) ListStaff(ctx context.Context, a Actor, page Page) ([]StaffVie
 
 // StaffMember returns one member of staff.
 func (s *Service) StaffMember(ctx context.Context, a Actor, in StaffRef) (StaffView, error) {
-	return read(ctx, s, request{actor: a, op: OpStaffList, input: in}, func(tx Tx) (v StaffView, err error) {
+	return read(ctx, s, request{actor: a, op: OpStaffView, input: in}, func(tx Tx) (v StaffView, err error) {
 		if v.Staff, err = tx.StaffMember(ctx, in.StaffID); err != nil {
 			return v, orNotFound(err, "member of staff", in.StaffID)
 		}

@@ -180,7 +180,7 @@ type UserView struct {
 
 // User returns one user.
 func (s *Service) User(ctx context.Context, a Actor, in UserRef) (UserView, error) {
-	r := request{actor: a, op: OpUserList, merchantID: in.MerchantID, input: in}
+	r := request{actor: a, op: OpUserView, merchantID: in.MerchantID, input: in}
 	return read(ctx, s, r, func(tx Tx) (v UserView, err error) {
 		if v.User, err = tx.User(ctx, in.MerchantID, in.UserID); err != nil {
 			return v, orNotFound(err, "user", in.UserID)

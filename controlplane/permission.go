@@ -19,6 +19,7 @@ const (
 	OpUserEnable  Operation = "user.enable"
 	OpUserRole    Operation = "user.role"
 	OpUserList    Operation = "user.list"
+	OpUserView    Operation = "user.view"
 	OpUserSignOut Operation = "user.sign_out"
 
 	OpUserResetPassword     Operation = "user.reset_password"
@@ -82,6 +83,7 @@ const (
 	OpStaffRole      Operation = "staff.role"
 	OpStaffSignOut   Operation = "staff.sign_out"
 	OpStaffList      Operation = "staff.list"
+	OpStaffView      Operation = "staff.view"
 
 	OpStaffResetPassword     Operation = "staff.reset_password"
 	OpStaffResetSecondFactor Operation = "staff.reset_second_factor"
@@ -90,6 +92,7 @@ const (
 	OpApprovalReject   Operation = "approval.reject"
 	OpApprovalWithdraw Operation = "approval.withdraw"
 	OpApprovalList     Operation = "approval.list"
+	OpApprovalView     Operation = "approval.view"
 
 	OpAuditList   Operation = "audit.list"
 	OpAuditVerify Operation = "audit.verify"
@@ -172,6 +175,7 @@ func merchantPermissions() []Permission {
 		{OpUserEnable, g.staff, true, true},
 		{OpUserRole, g.staff, true, true},
 		{OpUserList, g.managers, false, false},
+		{OpUserView, g.watchers, false, false},
 		{OpUserResetPassword, g.staff, true, true},
 		{OpUserResetSecondFactor, g.staff, true, true},
 		{OpUserSignOut, g.staff, false, true}, // ending a session is never made hard
@@ -240,11 +244,13 @@ func platformPermissions() []Permission {
 		{OpStaffResetSecondFactor, g.admins, true, true},
 		{OpStaffSignOut, g.admins, false, true},
 		{OpStaffList, g.watchers, false, false},
+		{OpStaffView, g.watchers, false, false},
 
 		{OpApprovalApprove, g.admins, true, true},
 		{OpApprovalReject, g.admins, true, true},
 		{OpApprovalWithdraw, g.staff, false, true},
 		{OpApprovalList, g.watchers, false, false},
+		{OpApprovalView, g.watchers, false, false},
 
 		// Ending a token is never made hard.
 		{OpStaffTokenIssue, g.watchers, true, true},

@@ -16,6 +16,7 @@ user.enable sudo      local platform_admin platform_operator
 user.role sudo        local platform_admin platform_operator
 user.sign_out         local platform_admin platform_operator
 user.list reads       local platform_admin platform_operator auditor owner admin
+user.view reads       local platform_admin platform_operator auditor
 user.reset_password sudo     local platform_admin platform_operator
 user.reset_second_factor sudo     local platform_admin platform_operator
 key.issue sudo        local owner admin
@@ -68,10 +69,12 @@ staff.reset_password sudo local platform_admin
 staff.reset_second_factor sudo local platform_admin
 staff.sign_out        local platform_admin
 staff.list reads      local platform_admin platform_operator auditor
+staff.view reads      local platform_admin platform_operator auditor
 approval.approve sudo local platform_admin
 approval.reject sudo  local platform_admin
 approval.withdraw     local platform_admin platform_operator
 approval.list reads   local platform_admin platform_operator auditor
+approval.view reads   local platform_admin platform_operator auditor
 audit.list reads      local platform_admin platform_operator auditor owner admin
 audit.verify reads    local platform_admin platform_operator auditor
 system.status reads   local platform_admin platform_operator auditor

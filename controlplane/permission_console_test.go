@@ -51,6 +51,12 @@ func consoleCalls() map[Operation]call {
 	all[OpApprovalList] = func(w *world, a Actor, _ site, _ string) error {
 		return justErr(w.ListApprovals(w.Context(), a, ApprovalFilter{}))
 	}
+	all[OpApprovalView] = func(w *world, a Actor, s site, _ string) error {
+		return justErr(w.Approval(w.Context(), a, DecideApproval{ApprovalID: w.pending(s.ID, "stf_x").ID}))
+	}
+	all[OpUserView] = func(w *world, a Actor, s site, id string) error {
+		return justErr(w.User(w.Context(), a, UserRef{MerchantID: id, UserID: s.member.ID}))
+	}
 	return all
 }
 
@@ -83,6 +89,9 @@ func staffCalls() map[Operation]call {
 		},
 		OpStaffList: func(w *world, a Actor, _ site, _ string) error {
 			return justErr(w.ListStaff(w.Context(), a, Page{}))
+		},
+		OpStaffView: func(w *world, a Actor, _ site, _ string) error {
+			return justErr(w.StaffMember(w.Context(), a, StaffRef{w.someone(RoleAuditor).ID}))
 		},
 	}
 }

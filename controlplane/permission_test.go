@@ -200,8 +200,8 @@ func ofThePlatform(op Operation) bool {
 		OpMerchantCreate, OpMerchantList, OpStaffBootstrap, OpAuditVerify,
 		OpEventIngest, OpServiceTokenIssue, OpServiceTokenRevoke, OpServiceTokenList,
 		OpStaffTokenIssue, OpStaffTokenRevoke, OpStaffTokenList, OpRequestUnknown, OpAllowlistQueue,
-		OpStaffCreate, OpStaffDisable, OpStaffEnable, OpStaffRole, OpStaffResetPassword, OpStaffResetSecondFactor, OpStaffSignOut, OpStaffList,
-		OpApprovalApprove, OpApprovalReject, OpApprovalWithdraw, OpApprovalList,
+		OpStaffCreate, OpStaffDisable, OpStaffEnable, OpStaffRole, OpStaffResetPassword, OpStaffResetSecondFactor, OpStaffSignOut, OpStaffList, OpStaffView,
+		OpApprovalApprove, OpApprovalReject, OpApprovalWithdraw, OpApprovalList, OpApprovalView,
 		OpSystemStatus, OpSystemBackup, OpKeyringStatus, OpKeyringRotate, OpKeyringRotateRoot,
 	}, op)
 }

@@ -31,6 +31,8 @@ type anyInput struct {
 	EndpointID string    `json:"endpoint_id,omitempty"`
 	DeliveryID string    `json:"delivery_id,omitempty"`
 	TokenID    string    `json:"token_id,omitempty"`
+	ApprovalID string    `json:"approval_id,omitempty"`
+	StaffID    string    `json:"staff_id,omitempty"`
 	Name       string    `json:"name,omitempty" validate:"max=10"`
 	Limit      int       `json:"limit,omitempty" validate:"min=0,max=1000"`
 	Before     int64     `json:"before,omitempty"`

@@ -115,8 +115,9 @@ func (s *schemas) route(r Route, call Call) (object, error) {
 // is then answered with 202: it is not made yet.
 func mayWait(op controlplane.Operation) bool {
 	return slices.Contains([]controlplane.Operation{
-		controlplane.OpAllowlistAdd, controlplane.OpAllowlistRemove, controlplane.OpAllowlistApprove,
+		controlplane.OpAllowlistAdd, controlplane.OpAllowlistImport, controlplane.OpAllowlistRemove, controlplane.OpAllowlistApprove,
 		controlplane.OpUserCreate, controlplane.OpUserRole, controlplane.OpUserResetSecondFactor,
+		controlplane.OpStaffCreate, controlplane.OpStaffDisable, controlplane.OpStaffEnable, controlplane.OpStaffRole, controlplane.OpStaffResetSecondFactor,
 	}, op)
 }
 

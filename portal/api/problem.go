@@ -113,6 +113,9 @@ func (x *exchange) fail(err error) {
 
 // hints are the headers by which HTTP says what to do next.
 func (x *exchange) hints(e *controlplane.Error, status int) {
+	if status == http.StatusAccepted {
+		x.w.Header().Set("Location", Prefix+"/approvals/"+e.ApprovalID)
+	}
 	if status == http.StatusUnauthorized {
 		x.w.Header().Set("WWW-Authenticate", `Bearer realm="admin"`)
 	}

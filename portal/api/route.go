@@ -25,6 +25,8 @@ const (
 	RepeatConflict Repeat = "Sent again, it answers 409 CONFLICT and changes nothing: it is done already."
 	// RepeatGone answers the second time with 404.
 	RepeatGone Repeat = "Sent again, it answers 404 NOT_FOUND: it is gone already."
+	// RepeatNothing answers the second time with 400: nothing is left to be done.
+	RepeatNothing Repeat = "Sent again, it answers 400 INVALID: nothing is left to be done."
 	// RepeatSame leaves the second time what the first left.
 	RepeatSame Repeat = "Sent again, it leaves things as they are."
 	// RepeatAgain does it a second time.

@@ -180,6 +180,7 @@ func namedValues() map[reflect.Type][]string {
 		reflect.TypeFor[controlplane.KeyState]():              {"active", "retiring", "revoked"},
 		reflect.TypeFor[controlplane.AllowlistAction]():       {"add", "remove"},
 		reflect.TypeFor[controlplane.AllowlistRequestState](): {"pending", "approved", "rejected", "withdrawn"},
+		reflect.TypeFor[controlplane.ApprovalState]():         {"pending", "approved", "rejected", "withdrawn", "expired"},
 		reflect.TypeFor[controlplane.Outcome]():               {"ok", "denied", "failed"},
 		reflect.TypeFor[controlplane.ActorKind]():             {"user", "staff", "local", "system"},
 		reflect.TypeFor[controlplane.Code](): {
@@ -243,6 +244,8 @@ func ruleSchema(name, value string, text bool) (object, bool) {
 		return object{"pattern": "^[A-Za-z0-9][A-Za-z0-9._@+-]{2,63}$"}, true
 	case "env":
 		return object{"enum": []string{"live", "test"}}, true
+	case "platform_role":
+		return object{"enum": []string{"platform_admin", "platform_operator", "auditor"}}, true
 	case "merchant_role":
 		return object{"enum": []string{"owner", "admin", "operator", "viewer"}}, true
 	}
