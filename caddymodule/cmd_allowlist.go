@@ -10,7 +10,8 @@ import (
 
 func allowlistCommand() *cobra.Command {
 	return commandGroup("allowlist", "Says from which addresses a merchant's requests may come",
-		allowlistAddCommand(), allowlistRemoveCommand(), allowlistListCommand(), allowlistCheckCommand())
+		allowlistAddCommand(), allowlistRemoveCommand(), allowlistListCommand(), allowlistCheckCommand(),
+		allowlistNoteCommand(), allowlistImportCommand(), allowlistSimulateCommand(), allowlistRequestCommand())
 }
 
 func allowlistAddCommand() *cobra.Command {
@@ -25,7 +26,7 @@ unless the configuration says allow_private_ranges.`,
 	merchantFlag(cmd, &in.MerchantID)
 	cmd.Flags().StringVar(&in.CIDR, "cidr", "", "IP address, or range such as 198.51.100.0/28 or 2001:db8::/48")
 	cmd.Flags().StringVar(&in.Note, "note", "", "Whose address it is, for the one who reviews the list in a year")
-	return leaf(cmd, []string{"merchant", "cidr", "note"}, func(s *session) error {
+	return eyesLeaf(cmd, []string{"merchant", "cidr", "note"}, func(s *session) error {
 		return do(s, controlplane.OpAllowlistAdd, in, showEntry)
 	})
 }
@@ -41,11 +42,26 @@ An allowlist without entries lets nobody in.`,
 	merchantFlag(cmd, &in.MerchantID)
 	cmd.Flags().StringVar(&in.CIDR, "cidr", "", "The range as it is listed")
 	cmd.Flags().StringVar(&in.EntryID, "entry", "", "The id of the entry (ipa_…)")
-	return leaf(cmd, []string{"merchant"}, func(s *session) error {
+	return eyesLeaf(cmd, []string{"merchant"}, func(s *session) error {
 		if (in.CIDR == "") == (in.EntryID == "") {
 			return errors.New("say which entry: either --cidr with its range or --entry with its id")
 		}
 		return do(s, controlplane.OpAllowlistRemove, in, showEntry)
+	})
+}
+
+func allowlistNoteCommand() *cobra.Command {
+	var in controlplane.SetAllowlistNote
+	cmd := &cobra.Command{
+		Use: "note --merchant <id> --entry <id> --note <text>", Short: "Says anew whose address it is",
+		Long:    `Changes the note of an entry. Who gets in stays the same.`,
+		Example: `  $ caddy merchants allowlist note --merchant mer_… --entry ipa_… --note "their new office"`,
+	}
+	merchantFlag(cmd, &in.MerchantID)
+	cmd.Flags().StringVar(&in.EntryID, "entry", "", "The id of the entry (ipa_…)")
+	cmd.Flags().StringVar(&in.Note, "note", "", "Whose address it is")
+	return leaf(cmd, []string{"merchant", "entry", "note"}, func(s *session) error {
+		return do(s, controlplane.OpAllowlistNote, in, func(p *printer, out entryView) { showEntryRows(p, out.Entry) })
 	})
 }
 
@@ -78,11 +94,15 @@ entry. The exit status is 0 either way.`,
 }
 
 func showEntry(p *printer, out entryChanged) {
-	p.row("Entry", out.Entry.ID)
-	p.row("Merchant", out.Entry.MerchantID)
-	p.row("Range", out.Entry.Prefix.String())
-	p.row("Note", out.Entry.Note)
+	showEntryRows(p, out.Entry)
 	p.applied(out.applied)
+}
+
+func showEntryRows(p *printer, e controlplane.AllowlistEntry) {
+	p.row("Entry", e.ID)
+	p.row("Merchant", e.MerchantID)
+	p.row("Range", e.Prefix.String())
+	p.row("Note", e.Note)
 }
 
 func showAllowlist(p *printer, out allowlist) {
@@ -94,7 +114,7 @@ func showAllowlist(p *printer, out allowlist) {
 
 func showCheck(p *printer, out controlplane.AllowlistCheck) {
 	p.row("Address", out.IP.String())
-	p.row("Allowed", map[bool]string{true: "yes", false: "no"}[out.Allowed])
+	p.row("Allowed", yesNo(out.Allowed))
 	if e := out.Entry; e != nil {
 		p.row("Entry", e.ID+" "+e.Prefix.String()+" ("+e.Note+")")
 	}

@@ -36,14 +36,14 @@ denied. With --json each row has its diff and its hashes.`,
 	cmd.Flags().IntVar(&in.Limit, "limit", 0, "Rows to list, 1 to 1000 (default 100)")
 	return leaf(cmd, nil, func(s *session) (err error) {
 		in.Operation, in.Outcome = controlplane.Operation(operation), controlplane.Outcome(outcome)
-		if in.Since, err = parseSince(since); err != nil {
+		if in.Since, err = parseTime("since", since); err != nil {
 			return err
 		}
 		return do(s, controlplane.OpAuditList, in, showAudit)
 	})
 }
 
-func parseSince(text string) (time.Time, error) {
+func parseTime(field, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -52,7 +52,7 @@ func parseSince(text string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, controlplane.InvalidField("since", "%q is not a time such as 2026-01-31 or 2026-01-31T15:04:05Z", text)
+	return time.Time{}, controlplane.InvalidField(field, "%q is not a time such as 2026-01-31 or 2026-01-31T15:04:05Z", text)
 }
 
 func auditVerifyCommand() *cobra.Command {

@@ -11,7 +11,7 @@ import (
 )
 
 func deliveryCommand() *cobra.Command {
-	return commandGroup("delivery", "Lists and replays deliveries of events", deliveryListCommand(), deliveryReplayCommand())
+	return commandGroup("delivery", "Lists and replays deliveries of events", deliveryListCommand(), deliveryShowCommand(), deliveryReplayCommand())
 }
 
 func deliveryListCommand() *cobra.Command {
@@ -36,10 +36,25 @@ cancelled.`,
 	cmd.Flags().IntVar(&in.Limit, "limit", 0, "Rows to list, 1 to 1000 (default 100)")
 	return leaf(cmd, []string{"merchant", "env"}, func(s *session) (err error) {
 		in.Environment, in.Type, in.State = controlplane.Environment(env), controlplane.EventType(kind), controlplane.DeliveryState(state)
-		if in.Since, err = parseSince(since); err != nil {
+		if in.Since, err = parseTime("since", since); err != nil {
 			return err
 		}
 		return do(s, controlplane.OpDeliveryList, in, showDeliveries)
+	})
+}
+
+func deliveryShowCommand() *cobra.Command {
+	var in controlplane.DeliveryRef
+	cmd := &cobra.Command{
+		Use: "show --merchant <id> --delivery <id>", Short: "Shows a delivery and its attempts",
+		Long: `Shows a delivery and what became of each attempt. With --json the event's body and
+the headers of the attempts are there too.`,
+		Example: `  $ caddy merchants delivery show --merchant mer_… --delivery dlv_…`,
+	}
+	merchantFlag(cmd, &in.MerchantID)
+	cmd.Flags().StringVar(&in.DeliveryID, "delivery", "", "Id of the delivery (dlv_…)")
+	return leaf(cmd, []string{"merchant", "delivery"}, func(s *session) error {
+		return do(s, controlplane.OpDeliveryView, in, showDelivery)
 	})
 }
 
@@ -100,7 +115,7 @@ func (f replayFlags) fill(in *replayInput) (err error) {
 	if f.untried {
 		in.Kind = controlplane.ReplayUntried
 	}
-	in.Since, err = parseSince(f.since)
+	in.Since, err = parseTime("since", f.since)
 	return err
 }
 
@@ -114,6 +129,27 @@ func showDeliveries(p *printer, out deliveryList) {
 		p.row(d.ID, d.EventID, string(d.Type), string(d.State), strconv.Itoa(d.Attempts), lastResult(d), when(next), when(d.CreatedAt), d.EndpointID)
 	}
 	p.more("--before", out.Next)
+}
+
+func showDelivery(p *printer, out controlplane.DeliveryDetail) {
+	d := out.Delivery
+	p.row("Delivery", d.ID)
+	p.row("Event", d.EventID+", "+string(d.Type))
+	p.row("Endpoint", d.EndpointID)
+	p.row("State", string(d.State))
+	p.row("Created", when(d.CreatedAt))
+	if len(out.Attempts) == 0 {
+		return
+	}
+	p.row("")
+	p.row("ATTEMPT", "TIME", "RESULT", "DETAIL")
+	for _, a := range out.Attempts {
+		result := string(a.Fault)
+		if a.Status != 0 {
+			result = strconv.Itoa(a.Status)
+		}
+		p.row(strconv.Itoa(a.Number), when(a.At), result, orDash(a.Detail))
+	}
 }
 
 // lastResult is the status of the last answer, or what kept it away.

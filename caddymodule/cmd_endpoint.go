@@ -11,7 +11,7 @@ import (
 )
 
 func endpointCommand() *cobra.Command {
-	return commandGroup("endpoint", "Creates and lists the endpoints that events are sent to", endpointCreateCommand(), endpointListCommand())
+	return commandGroup("endpoint", "Creates and lists the endpoints that events are sent to", endpointCreateCommand(), endpointListCommand(), endpointShowCommand())
 }
 
 func endpointCreateCommand() *cobra.Command {
@@ -59,29 +59,59 @@ enabled and they are replayed.`,
 	})
 }
 
+func endpointShowCommand() *cobra.Command {
+	var in controlplane.EndpointRef
+	cmd := &cobra.Command{
+		Use: "show --merchant <id> --endpoint <id>", Short: "Shows an endpoint",
+		Long: `Shows an endpoint and how it has been doing for the last 24 hours. With --json the
+last seven days are there too, hour by hour.`,
+		Example: `  $ caddy merchants endpoint show --merchant mer_… --endpoint wep_…`,
+	}
+	merchantFlag(cmd, &in.MerchantID)
+	cmd.Flags().StringVar(&in.EndpointID, "endpoint", "", "Id of the endpoint (wep_…)")
+	return leaf(cmd, []string{"merchant", "endpoint"}, func(s *session) error {
+		return do(s, controlplane.OpEndpointView, in, func(p *printer, out controlplane.EndpointDetail) {
+			showEndpointRows(p, out.Endpoint)
+			rate, p95 := dayOf(out.EndpointView)
+			p.row("Last 24 hours", rate+" succeeded, 95% within "+p95)
+			p.row("Last success", when(out.Condition.LastSuccessAt))
+			p.row("Held", strconv.FormatInt(out.Held, 10))
+		})
+	})
+}
+
 func showCreatedEndpoint(p *printer, out createdEndpoint) {
-	e := out.Endpoint
+	showEndpointRows(p, out.Endpoint)
+	p.row("Secret", out.Secret)
+}
+
+func showEndpointRows(p *printer, e controlplane.Endpoint) {
 	p.row("Endpoint", e.ID)
 	p.row("Merchant", e.MerchantID)
 	p.row("Environment", string(e.Environment))
 	p.row("URL", e.URL)
 	p.row("Types", eventTypes(e))
-	p.row("State", string(e.State))
-	p.row("Secret", out.Secret)
+	p.row("State", endpointState(e))
 }
 
 func showEndpoints(p *printer, out endpointList) {
 	p.row("ID", "ENV", "STATE", "TYPES", "SUCCESS", "P95", "HELD", "LAST SUCCESS", "URL")
 	for _, e := range out.Endpoints {
-		rate, p95 := "-", "-"
-		if e.Day.Succeeded+e.Day.Failed > 0 {
-			rate = fmt.Sprintf("%.1f%%", 100*e.Day.SuccessRate())
-		}
-		if e.Day.Succeeded > 0 {
-			p95 = e.Day.P95.String()
-		}
+		rate, p95 := dayOf(e)
 		p.row(e.ID, string(e.Environment), endpointState(e.Endpoint), eventTypes(e.Endpoint), rate, p95, strconv.FormatInt(e.Held, 10), when(e.Condition.LastSuccessAt), e.URL)
 	}
+}
+
+// dayOf is how an endpoint did in the last 24 hours.
+func dayOf(e controlplane.EndpointView) (rate, p95 string) {
+	rate, p95 = "-", "-"
+	if e.Day.Succeeded+e.Day.Failed > 0 {
+		rate = fmt.Sprintf("%.1f%%", 100*e.Day.SuccessRate())
+	}
+	if e.Day.Succeeded > 0 {
+		p95 = e.Day.P95.String()
+	}
+	return rate, p95
 }
 
 func endpointState(e controlplane.Endpoint) string {

@@ -8,7 +8,7 @@ import (
 
 func merchantCommand() *cobra.Command {
 	return commandGroup("merchant", "Creates, renames, suspends and lists merchants",
-		merchantCreateCommand(), merchantListCommand(), merchantRenameCommand(),
+		merchantCreateCommand(), merchantListCommand(), merchantShowCommand(), merchantRenameCommand(),
 		merchantStateCommand("suspend", controlplane.OpMerchantSuspend, "Refuses every key of a merchant from now on",
 			`Refuses every key of a merchant from now on, with MERCHANT_SUSPENDED, and makes
 the portal read-only for its users. Nothing is deleted; 'resume' undoes it.`),
@@ -54,6 +54,22 @@ func merchantStateCommand(verb string, name controlplane.Operation, short, long 
 	return leaf(cmd, []string{"merchant"}, func(s *session) error { return do(s, name, in, showMerchant) })
 }
 
+func merchantShowCommand() *cobra.Command {
+	var in merchantRef
+	cmd := &cobra.Command{
+		Use: "show --merchant <id>", Short: "Shows a merchant",
+		Long:    `Shows a merchant.`,
+		Example: `  $ caddy merchants merchant show --merchant mer_…`,
+	}
+	merchantFlag(cmd, &in.MerchantID)
+	return leaf(cmd, []string{"merchant"}, func(s *session) error {
+		return do(s, controlplane.OpMerchantView, in, func(p *printer, out merchantView) {
+			showMerchantRows(p, out.Merchant)
+			p.row("Created", when(out.Merchant.CreatedAt))
+		})
+	})
+}
+
 func merchantListCommand() *cobra.Command {
 	var in controlplane.MerchantFilter
 	var state string
@@ -82,10 +98,14 @@ func pageFlags(cmd *cobra.Command, p *controlplane.Page) {
 }
 
 func showMerchant(p *printer, out merchantChanged) {
-	p.row("Merchant", out.Merchant.ID)
-	p.row("Name", out.Merchant.Name)
-	p.row("State", string(out.Merchant.State))
+	showMerchantRows(p, out.Merchant)
 	p.applied(out.applied)
+}
+
+func showMerchantRows(p *printer, m controlplane.Merchant) {
+	p.row("Merchant", m.ID)
+	p.row("Name", m.Name)
+	p.row("State", string(m.State))
 }
 
 func showMerchants(p *printer, out merchantList) {

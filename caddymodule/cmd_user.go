@@ -23,11 +23,12 @@ valid for 24 hours. It works only while there is no staff at all.`,
 
 func userCommand() *cobra.Command {
 	return commandGroup("user", "Creates, disables, rescues and lists the users of a merchant",
-		userCreateCommand(), userListCommand(), userRoleCommand(), userResetPasswordCommand(),
-		userStateCommand("reset-2fa", controlplane.OpUserResetSecondFactor,
+		userCreateCommand(), userListCommand(), userShowCommand(), userRoleCommand(), userResetPasswordCommand(),
+		userStateCommand(eyesLeaf, "reset-2fa", controlplane.OpUserResetSecondFactor,
 			"Takes the second factor from a user who has lost it; make sure of who is asking"),
-		userStateCommand("disable", controlplane.OpUserDisable, "Ends a user's sessions and refuses their sign-in"),
-		userStateCommand("enable", controlplane.OpUserEnable, "Lets a disabled user sign in again"))
+		userStateCommand(leaf, "sign-out", controlplane.OpUserSignOut, "Ends all sessions of a user"),
+		userStateCommand(leaf, "disable", controlplane.OpUserDisable, "Ends a user's sessions and refuses their sign-in"),
+		userStateCommand(leaf, "enable", controlplane.OpUserEnable, "Lets a disabled user sign in again"))
 }
 
 const roleHelp = "owner, admin, operator or viewer"
@@ -46,20 +47,39 @@ unique over all merchants.`,
 	cmd.Flags().StringVar(&in.Username, "username", "", "Name to sign in with, 3 to 64 of a-z 0-9 . _ - @ +")
 	cmd.Flags().StringVar(&role, "role", "", roleHelp)
 	cmd.Flags().StringVar(&in.Email, "email", "", "E-mail address")
-	return leaf(cmd, []string{"merchant", "username", "role"}, func(s *session) error {
+	return eyesLeaf(cmd, []string{"merchant", "username", "role"}, func(s *session) error {
 		in.Role = controlplane.Role(role)
 		return doOnce(s, "password", controlplane.OpUserCreate, in, showNewAccount)
 	})
 }
 
-func userStateCommand(verb string, name controlplane.Operation, short string) *cobra.Command {
+// leafMaker is one of the kinds of commands that ask the control plane.
+type leafMaker = func(cmd *cobra.Command, required []string, do func(*session) error) *cobra.Command
+
+func userStateCommand(make leafMaker, verb string, name controlplane.Operation, short string) *cobra.Command {
 	var in userRef
 	cmd := &cobra.Command{
 		Use: verb + " --merchant <id> --user <id>", Short: short, Long: short + ".",
 		Example: "  $ caddy merchants user " + verb + " --merchant mer_… --user usr_…",
 	}
 	userFlags(cmd, &in.MerchantID, &in.UserID)
-	return leaf(cmd, []string{"merchant", "user"}, func(s *session) error { return do(s, name, in, showUser) })
+	return make(cmd, []string{"merchant", "user"}, func(s *session) error { return do(s, name, in, showUser) })
+}
+
+func userShowCommand() *cobra.Command {
+	var in userRef
+	cmd := &cobra.Command{
+		Use: "show --merchant <id> --user <id>", Short: "Shows a user",
+		Long:    `Shows a user of a merchant, and whether they have a second factor.`,
+		Example: `  $ caddy merchants user show --merchant mer_… --user usr_…`,
+	}
+	userFlags(cmd, &in.MerchantID, &in.UserID)
+	return leaf(cmd, []string{"merchant", "user"}, func(s *session) error {
+		return do(s, controlplane.OpUserView, in, func(p *printer, out userShown) {
+			showUser(p, userChanged{out.User.User})
+			p.row("Second factor", yesNo(out.User.SecondFactor))
+		})
+	})
 }
 
 func userResetPasswordCommand() *cobra.Command {
@@ -87,7 +107,7 @@ func userRoleCommand() *cobra.Command {
 	}
 	userFlags(cmd, &in.MerchantID, &in.UserID)
 	cmd.Flags().StringVar(&role, "role", "", roleHelp)
-	return leaf(cmd, []string{"merchant", "user", "role"}, func(s *session) error {
+	return eyesLeaf(cmd, []string{"merchant", "user", "role"}, func(s *session) error {
 		in.Role = controlplane.Role(role)
 		return do(s, controlplane.OpUserRole, in, showUser)
 	})
@@ -128,22 +148,22 @@ func showUser(p *printer, out userChanged) {
 	p.row("Merchant", u.MerchantID)
 	p.row("Username", u.Username)
 	p.row("Role", string(u.Role))
-	p.row("State", userState(u))
+	p.row("State", accountState(u.Disabled, u.Password))
 }
 
 func showUsers(p *printer, out userList) {
 	p.row("ID", "USERNAME", "ROLE", "STATE", "EMAIL", "CREATED")
 	for _, u := range out.Users {
-		p.row(u.ID, u.Username, string(u.Role), userState(u), orDash(u.Email), when(u.CreatedAt))
+		p.row(u.ID, u.Username, string(u.Role), accountState(u.Disabled, u.Password), orDash(u.Email), when(u.CreatedAt))
 	}
 	p.more("--after", out.Next)
 }
 
-func userState(u controlplane.User) string {
+func accountState(disabled bool, password controlplane.Password) string {
 	switch {
-	case u.Disabled:
+	case disabled:
 		return "disabled"
-	case u.Password.MustChange:
+	case password.MustChange:
 		return "initial password"
 	}
 	return "active"

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -41,7 +42,8 @@ line on standard error and exits with status 1.`,
   $ caddy merchants allowlist add --merchant mer_… --cidr 198.51.100.7 --note "their server"`
 			asGroup(cmd,
 				bootstrapCommand(), merchantCommand(), userCommand(), keyCommand(), allowlistCommand(), signCommand(),
-				endpointCommand(), deliveryCommand(), eventCommand(), serviceTokenCommand(), staffTokenCommand(),
+				endpointCommand(), deliveryCommand(), eventCommand(), requestCommand(), serviceTokenCommand(),
+				staffCommand(), staffTokenCommand(), approvalCommand(),
 				statusCommand(), auditCommand(), backupCommand(), restoreCommand(), migrateStoreCommand(), keyringCommand())
 		},
 	})
@@ -79,6 +81,19 @@ func leaf(cmd *cobra.Command, required []string, do func(*session) error) *cobra
 		if err := s.checkRemote(); err != nil {
 			return err
 		}
+		return do(s)
+	})
+}
+
+// eyesLeaf makes a command whose change may have to wait for another platform admin.
+func eyesLeaf(cmd *cobra.Command, required []string, do func(*session) error) *cobra.Command {
+	var reason string
+	cmd.Flags().StringVar(&reason, "break-glass", "", "With --server: why the change must not wait for the approval of another platform admin")
+	return leaf(cmd, required, func(s *session) error {
+		if reason != "" && s.server == "" {
+			return errors.New("--break-glass is for --server: what the operator of the machine does waits for nobody")
+		}
+		s.breakGlass = reason
 		return do(s)
 	})
 }

@@ -64,6 +64,8 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05Z")
 }
 
+func yesNo(it bool) string { return map[bool]string{true: "yes", false: "no"}[it] }
+
 func orDash(text string) string {
 	if text == "" {
 		return "-"

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -86,7 +85,7 @@ func (s *session) callRemote(name string, input []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer client.CloseIdleConnections()
-	return askRemote(s.cmd.Context(), client, base, token, target)
+	return s.askRemote(client, base, token, target)
 }
 
 // serverAddress takes https only: a token that travels in the clear is anybody's.
@@ -153,13 +152,16 @@ func remoteClient(caFile string) (*http.Client, error) {
 	}, nil
 }
 
-func askRemote(ctx context.Context, client *http.Client, base string, token controlplane.Secret, t api.Target) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, t.Method, base+t.Path, bytes.NewReader(t.Body))
+func (s *session) askRemote(client *http.Client, base string, token controlplane.Secret, t api.Target) ([]byte, error) {
+	req, err := http.NewRequestWithContext(s.cmd.Context(), t.Method, base+t.Path, bytes.NewReader(t.Body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token.Reveal())
 	req.Header.Set("User-Agent", "caddy-merchants/"+moduleVersion())
+	if s.breakGlass != "" {
+		req.Header.Set(api.BreakGlassHeader, s.breakGlass)
+	}
 	if t.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -184,7 +186,7 @@ func remoteError(base string, status int, answer []byte) error {
 	if json.Unmarshal(answer, &p) != nil || p.Code == "" {
 		return fmt.Errorf("%s answered HTTP %d, and not as an admin API does; is it the console's host?", base, status)
 	}
-	e := &controlplane.Error{Code: p.Code, Message: p.Detail, Fields: p.Fields}
+	e := &controlplane.Error{Code: p.Code, Message: p.Detail, Fields: p.Fields, ApprovalID: p.ApprovalID}
 	if p.Code == controlplane.CodeInternal {
 		e.Message += ": " + p.RequestID
 	}

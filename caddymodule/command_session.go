@@ -23,6 +23,8 @@ type session struct {
 	config, adapter, address string
 	json                     bool
 	remote
+	// breakGlass is why the change must not wait for a second pair of eyes.
+	breakGlass string
 
 	// offline: the answer came from the database, no server was running.
 	offline bool
@@ -52,11 +54,14 @@ func do[Out any](s *session, name controlplane.Operation, in any, show func(*pri
 	return err
 }
 
+// storeNow is said with everything that is shown once.
+const storeNow = "Store the %s now: it cannot be shown again."
+
 // doOnce is do for answers with something in them that is shown this once.
 func doOnce[Out any](s *session, what string, name controlplane.Operation, in any, show func(*printer, Out)) error {
 	err := do(s, name, in, show)
 	if err == nil {
-		s.note("Store the %s now: it cannot be shown again.", what)
+		s.note(storeNow, what)
 	}
 	return err
 }
@@ -139,6 +144,9 @@ func (s *session) explain(err error) error {
 	if hint := idHint(e.Message); hint != "" && e.Code == controlplane.CodeNotFound {
 		text += "; " + hint
 	}
+	if e.Code == controlplane.CodePending {
+		text += "; they run: caddy merchants approval approve --approval " + e.ApprovalID
+	}
 	if !s.json {
 		return errors.New(oneLine(text))
 	}
@@ -157,12 +165,22 @@ func flagOf(field string) string {
 		return "key"
 	case "entry_id":
 		return "entry"
+	case "delivery_id":
+		return "delivery"
 	case "endpoint_id":
 		return "endpoint"
 	case "event_id":
 		return "event"
+	case "approval_id":
+		return "approval"
+	case "staff_id":
+		return "staff"
+	case "request_id":
+		return "request"
 	case "environment":
 		return "env"
+	case "text":
+		return "file"
 	}
 	return strings.ReplaceAll(field, "_", "-")
 }
@@ -172,7 +190,8 @@ func idHint(message string) string {
 	for what, list := range map[string]string{
 		"no merchant ": "merchant list", "no user ": "user list", "no key ": "key list", "no allowlist entry ": "allowlist list",
 		"no endpoint ": "endpoint list", "no delivery ": "delivery list", "no service token ": "service-token list",
-		"no staff token ": "staff-token list",
+		"no staff token ": "staff-token list", "no approval ": "approval list", "no member of staff ": "staff list",
+		"no allowlist request ": "allowlist request list", "no request ": "request list",
 	} {
 		if strings.HasPrefix(message, what) {
 			return `"caddy merchants ` + list + `" shows what there is`
