@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -54,6 +55,8 @@ func startReceiver(c *cluster) *receiver {
 	r.server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, pidKey{}, c.processOf(conn.RemoteAddr()))
 	}
+	// Nodes are killed in the middle of handshakes.
+	r.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	r.server.StartTLS()
 	c.t.Cleanup(func() {
 		r.release()
