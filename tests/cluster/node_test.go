@@ -25,7 +25,8 @@ type node struct {
 	name, dir     string
 	program       string
 	addr, portal  string
-	file          string
+	file          string // its Caddyfile
+	caddyfile     string
 	admin, client *http.Client
 
 	mu     sync.Mutex
@@ -61,7 +62,8 @@ func (c *cluster) prepare(m made) *node {
 	}
 	check(c.t, os.MkdirAll(n.dir, 0o700))
 	n.file = filepath.Join(n.dir, "Caddyfile")
-	check(c.t, os.WriteFile(n.file, []byte(c.caddyfile(n, m)), 0o600))
+	n.caddyfile = c.caddyfile(n, m)
+	check(c.t, os.WriteFile(n.file, []byte(n.caddyfile), 0o600))
 	n.client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	n.admin = &http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: true,
