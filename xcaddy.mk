@@ -45,7 +45,7 @@ FUZZTIME ?= 60s
 BENCHFLAGS ?=
 ASVSFLAGS ?=
 
-.PHONY: asvs browser help build run test cover postgres race thirdparty lint bench soak fuzz clean
+.PHONY: asvs browser cluster help build run test cover postgres race thirdparty lint bench soak fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -120,6 +120,11 @@ bench: ## measure against bare reverse_proxy and a bare HTTP client, print the f
 soak: ## ingest and deliver for ten minutes, kill it 50 times
 	WEBHOOK_SOAK=10m WEBHOOK_CRASH_ROUNDS=50 go test -count=1 -timeout=30m -v -run='TestSoak|TestKill' ./controlplane/delivery
 	WEBHOOK_STORMS=20 go test -race -count=1 -timeout=60m -run='InAStorm' ./controlplane/delivery
+
+# What tests/cluster shows in minutes, at full size. With CLUSTER_OLDER=<a caddy that was
+# built from an older commit> the upgrade is from that one.
+cluster: ## several servers, PostgreSQL and Redis: kill, cut off, replace
+	CLUSTER=whole go test -count=1 -timeout=30m -v ./tests/cluster
 
 # Go now and then fails a target at the end of its time with "context deadline
 # exceeded". A second run tells: what a first one found is a seed of the second.
