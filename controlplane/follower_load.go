@@ -84,9 +84,7 @@ func (l *load) read(ctx context.Context, tx SnapshotTx, c FollowerConfig) error 
 		l.edit.expect(merchants, keys)
 	}
 	merchants := workers[MerchantRecord]{work: l.setMerchants}
-	var prefixes arena[AllowedPrefix]
 	err := tx.SnapshotMerchants(ctx, l.after, func(m MerchantRecord) error {
-		m.Allowlist = prefixes.clone(m.Allowlist) // the store lends it
 		merchants.add(m)
 		return nil
 	})
@@ -94,10 +92,8 @@ func (l *load) read(ctx context.Context, tx SnapshotTx, c FollowerConfig) error 
 	if err != nil {
 		return fmt.Errorf("read merchants: %w", err)
 	}
-	var sealed arena[byte]
 	keys := workers[KeyRecord]{work: func(batch []KeyRecord) { l.setKeys(c.Sealer, batch) }}
 	err = tx.SnapshotKeys(ctx, l.after, c.Clock().Add(-RevokedKeyRetention), func(k KeyRecord) error {
-		k.SealedSecret = sealed.clone(k.SealedSecret)
 		keys.add(k)
 		return nil
 	})
@@ -164,20 +160,6 @@ func openKey(s Sealer, k KeyRecord, aad []byte) (KeyMaterial, error) {
 		return KeyMaterial{}, fmt.Errorf("derive the key of %s: %w", k.ID, err)
 	}
 	return m, nil
-}
-
-// arena copies slices into blocks, an allocation for hundreds of them.
-type arena[T any] struct{ block []T }
-
-const arenaBlock = 4096
-
-func (a *arena[T]) clone(s []T) []T {
-	if len(s) > cap(a.block)-len(a.block) {
-		a.block = make([]T, 0, max(arenaBlock, len(s)))
-	}
-	from := len(a.block)
-	a.block = append(a.block, s...)
-	return a.block[from:len(a.block):len(a.block)]
 }
 
 // workerBatch is how many records are handed over at a time: enough that handing

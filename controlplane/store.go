@@ -175,10 +175,10 @@ type SnapshotTx interface {
 	// made for them before they come.
 	SnapshotSize(ctx context.Context) (merchants, keys int, err error)
 	// SnapshotMerchants calls fn for each merchant changed after the revision,
-	// with its whole allowlist. fn must not keep the slices.
+	// with its whole allowlist.
 	SnapshotMerchants(ctx context.Context, after int64, fn func(MerchantRecord) error) error
 	// SnapshotKeys calls fn for each key changed after the revision, leaving out
-	// keys revoked (or retired) before cutoff. fn must not keep the slices.
+	// keys revoked (or retired) before cutoff.
 	SnapshotKeys(ctx context.Context, after int64, cutoff time.Time, fn func(KeyRecord) error) error
 }
 

@@ -24,6 +24,8 @@ type dialect interface {
 	// claimLock ends the query that finds deliveries to claim, so that engines of
 	// several processes do not wait for one another.
 	claimLock() string
+	// snapshotPages are queries that read everything faster than row by row, or nil.
+	snapshotPages() *snapshotPages
 	// announce tells other processes, within the transaction, that the revision
 	// was bumped.
 	announce(ctx context.Context, tx *sql.Tx) error

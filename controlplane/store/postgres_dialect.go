@@ -30,6 +30,9 @@ func (postgresDialect) headLock() string { return " FOR UPDATE" }
 // claimLock leaves out what another engine is claiming at this moment.
 func (postgresDialect) claimLock() string { return " FOR UPDATE OF d SKIP LOCKED" }
 
+// snapshotPages is nil: a row of a result costs little.
+func (postgresDialect) snapshotPages() *snapshotPages { return nil }
+
 func (postgresDialect) announce(ctx context.Context, tx *sql.Tx) error {
 	_, err := tx.ExecContext(ctx, `SELECT pg_notify($1, '')`, channelRevision)
 	return err
