@@ -6,11 +6,13 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,17 +26,20 @@ type loader struct {
 	keyID string
 	key   signature.MACKey
 	conns int
-	// late signs requests that are refused for their age.
-	late bool
+	fault fault
+	// standard signs by RFC 9421 instead of UNK1.
+	standard bool
 }
 
-// status is what every answer must have: a refusal among requests that pass is
-// cheaper than a pass and would flatter the gateway.
-func (l *loader) status() int {
-	if l.late {
-		return http.StatusUnauthorized
-	}
-	return http.StatusOK
+func newLoader(who account, conns int) (*loader, error) {
+	key, err := signature.NewMACKey([]byte(who.secret))
+	return &loader{keyID: who.keyID, key: key, conns: conns}, err
+}
+
+// with is the same loader for requests with a fault.
+func (l loader) with(f fault) *loader {
+	l.fault = f
+	return &l
 }
 
 // slice is what one slice of load did.
@@ -49,8 +54,7 @@ func (s slice) cpuEach() float64   { return float64(s.cpu.Microseconds()) / floa
 
 // run loads p for a while with bodies of size bytes.
 func (l *loader) run(ctx context.Context, p *server, size int, d time.Duration) (slice, error) {
-	body := bytes.Repeat([]byte("x"), size)
-	hash := sha256.Sum256(body)
+	b := newLoad(size)
 	ctx, cancel := context.WithTimeoutCause(ctx, d, errSliceOver)
 	defer cancel()
 	var out slice
@@ -63,7 +67,7 @@ func (l *loader) run(ctx context.Context, p *server, size int, d time.Duration) 
 	start := time.Now()
 	var all sync.WaitGroup
 	for range l.conns {
-		all.Go(func() { errs <- l.connection(ctx, p.addr, body, hash, &count) })
+		all.Go(func() { errs <- l.connection(ctx, p.addr, b, &count) })
 	}
 	all.Wait()
 	out.wall = time.Since(start)
@@ -80,22 +84,35 @@ func (l *loader) run(ctx context.Context, p *server, size int, d time.Duration) 
 
 var errSliceOver = fmt.Errorf("slice is over")
 
-func (l *loader) connection(ctx context.Context, addr string, body []byte, hash [32]byte, count *atomic.Int64) error {
-	c, err := net.Dial("tcp", addr)
+// load is the body of all requests of a slice, with its hash.
+type load struct {
+	body []byte
+	hash [sha256.Size]byte
+}
+
+func newLoad(size int) load {
+	body := bytes.Repeat([]byte("x"), size)
+	return load{body, sha256.Sum256(body)}
+}
+
+// once sends one request over a connection of its own.
+func (l *loader) once(addr string, b load) error {
+	w, err := l.open(addr, b)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	r := bufio.NewReaderSize(c, 4096)
-	var buf []byte
+	defer w.Close()
+	return w.exchange()
+}
+
+func (l *loader) connection(ctx context.Context, addr string, b load, count *atomic.Int64) error {
+	w, err := l.open(addr, b)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
 	for ctx.Err() == nil {
-		if buf, err = l.appendRequest(buf[:0], addr, body, hash); err != nil {
-			return err
-		}
-		if _, err := c.Write(buf); err != nil {
-			return err
-		}
-		if err := readAnswer(r, l.status()); err != nil {
+		if err := w.exchange(); err != nil {
 			return err
 		}
 		count.Add(1)
@@ -103,33 +120,78 @@ func (l *loader) connection(ctx context.Context, addr string, body []byte, hash 
 	return nil
 }
 
+// wire is a connection on which requests go one after the other.
+type wire struct {
+	net.Conn
+	load
+	from   *loader
+	addr   string
+	answer *bufio.Reader
+	buf    []byte
+}
+
+func (l *loader) open(addr string, b load) (*wire, error) {
+	c, err := l.fault.dial(addr)
+	if err != nil {
+		return nil, err
+	}
+	return &wire{Conn: c, load: b, from: l, addr: addr, answer: bufio.NewReaderSize(c, 4096)}, nil
+}
+
+// exchange sends a request and reads its answer, which must be the one expected.
+func (w *wire) exchange() (err error) {
+	if w.buf, err = w.from.appendRequest(w.buf[:0], w.addr, w.load); err != nil {
+		return err
+	}
+	if _, err := w.Write(w.buf); err != nil {
+		return err
+	}
+	return readAnswer(w.answer, w.from.fault.status())
+}
+
 // appendRequest signs a request with a nonce of its own.
-func (l *loader) appendRequest(dst []byte, host string, body []byte, hash [32]byte) ([]byte, error) {
+func (l *loader) appendRequest(dst []byte, host string, b load) ([]byte, error) {
 	nonce, err := signature.NewNonce(rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	at := time.Now()
-	if l.late {
-		at = at.Add(-time.Hour)
-	}
 	m := signature.Message{
-		Timestamp: strconv.FormatInt(at.Unix(), 10), Nonce: nonce,
-		Method: http.MethodPost, Host: host, Target: "/v1/payments?expand=customer", BodyHash: hash,
+		Timestamp: strconv.FormatInt(l.fault.at(time.Now()).Unix(), 10), Nonce: nonce,
+		Method: http.MethodPost, Host: host, Target: "/v1/payments?expand=customer", BodyHash: b.hash,
 	}
-	if len(body) == 0 {
+	if len(b.body) == 0 {
 		m.Method = http.MethodGet
 	}
 	dst = append(dst, m.Method+" "+m.Target+" HTTP/1.1\r\nHost: "+host+"\r\nUser-Agent: bench\r\nAccept: */*\r\n"...)
-	dst = append(dst, "X-Unk-Key: "+l.keyID+"\r\nX-Unk-Timestamp: "+m.Timestamp+"\r\nX-Unk-Nonce: "+nonce+"\r\n"...)
-	dst = append(dst, "X-Unk-Signature: "+signature.FormatMAC(l.key.Sum(&m))+"\r\n"...)
-	if len(body) > 0 {
+	if l.standard {
+		dst = l.appendStandard(dst, &m)
+	} else {
+		dst = l.appendUNK1(dst, &m)
+	}
+	if len(b.body) > 0 {
 		dst = append(dst, "Content-Type: application/json\r\nContent-Length: "...)
-		dst = strconv.AppendInt(dst, int64(len(body)), 10)
+		dst = strconv.AppendInt(dst, int64(len(b.body)), 10)
 		dst = append(dst, "\r\n"...)
 	}
 	dst = append(dst, "\r\n"...)
-	return append(dst, body...), nil
+	return append(dst, b.body...), nil
+}
+
+func (l *loader) appendUNK1(dst []byte, m *signature.Message) []byte {
+	mac := l.fault.mac(l.key.Sum(m))
+	dst = append(dst, "X-Unk-Key: "+l.fault.key(l.keyID)+"\r\nX-Unk-Timestamp: "+m.Timestamp+"\r\nX-Unk-Nonce: "+m.Nonce+"\r\n"...)
+	return append(dst, "X-Unk-Signature: "+signature.FormatMAC(mac)+"\r\n"...)
+}
+
+// appendStandard signs the same facts by RFC 9421, the body by its digest.
+func (l *loader) appendStandard(dst []byte, m *signature.Message) []byte {
+	path, query, _ := strings.Cut(m.Target, "?")
+	digest := "sha-256=:" + base64.StdEncoding.EncodeToString(m.BodyHash[:]) + ":"
+	params := `("@method" "@authority" "@path" "@query" "content-digest");created=` + m.Timestamp + `;keyid="` + l.fault.key(l.keyID) + `";nonce="` + m.Nonce + `"`
+	mac := l.fault.mac(l.key.SumBytes([]byte(`"@method": ` + m.Method + "\n" + `"@authority": ` + m.Host + "\n" + `"@path": ` + path + "\n" +
+		`"@query": ?` + query + "\n" + `"content-digest": ` + digest + "\n" + `"@signature-params": ` + params)))
+	dst = append(dst, "Content-Digest: "+digest+"\r\nSignature-Input: sig="+params+"\r\n"...)
+	return append(dst, "Signature: sig=:"+base64.StdEncoding.EncodeToString(mac[:])+":\r\n"...)
 }
 
 func readAnswer(r *bufio.Reader, status int) error {

@@ -1,15 +1,16 @@
 // Command bench measures the gateway against bare reverse_proxy of the same
-// binary: requests per second and CPU per request, as ratios of interleaved
-// slices (A B A B …), so that a machine whose speed drifts does not favour one.
+// binary, and against HAProxy and nginx that check the same: requests per second
+// and CPU per request, as ratios of interleaved slices (A B A B …), so that a
+// machine whose speed drifts does not favour one.
 //
-// CPU is what the operating system charged to the proxy's process. Both proxies
-// run with one processor, GOGC=off and one memory limit: with the default
-// collector the gate's larger heap would make it run less often and fake a win.
+// CPU is what the operating system charged to the proxy's process. All run on one
+// processor, Caddy with GOGC=off and one memory limit: with the default collector
+// the gate's larger heap would make it run less often and fake a win.
 //
 // Webhooks are measured in the same way, against a bare loop of the HTTP client
 // that sends them: backend, server and receivers share all processors.
 //
-//	go run ./tests/bench [-parts proxies,requestlog,delivery,fairness,units] [-rounds 7] [-slice 2s] [-write docs/performance.md]
+//	go run ./tests/bench [-parts proxies,refusals,…] [-peers=false] [-rounds 7] [-slice 2s] [-write docs/performance.md]
 package main
 
 import (
@@ -29,7 +30,8 @@ func main() {
 	flag.DurationVar(&o.slice, "slice", 2*time.Second, "length of a slice")
 	flag.IntVar(&o.connections, "connections", 16, "keep-alive connections")
 	flag.StringVar(&o.write, "write", "", "Markdown file whose measured sections are replaced")
-	flag.StringVar(&o.parts, "parts", "proxies,requestlog,delivery,fairness,units", "what to measure")
+	flag.StringVar(&o.parts, "parts", "proxies,refusals,flood,requestlog,delivery,fairness,units", "what to measure")
+	flag.BoolVar(&o.peers, "peers", true, "measure the proxies beside HAProxy and nginx, which are installed")
 	flag.StringVar(&o.only, "only", "", "of the ways to load the delivery, those whose name holds this text")
 	flag.StringVar(&o.note, "note", "", "what to say of the machine beside the figures")
 	flag.Parse()
@@ -49,6 +51,7 @@ type options struct {
 	write       string
 	parts       string
 	only        string
+	peers       bool
 	note        string
 }
 
@@ -82,6 +85,6 @@ func run(ctx context.Context, o options) error {
 
 func measures() map[string]func(context.Context, options, string, *report) error {
 	return map[string]func(context.Context, options, string, *report) error{
-		"proxies": measureProxies, "requestlog": measureRequestLog, "delivery": measureDelivery, "fairness": measureFairness, "units": measureUnits,
+		"proxies": measureProxies, "refusals": measureRefusals, "flood": measureFlood, "requestlog": measureRequestLog, "delivery": measureDelivery, "fairness": measureFairness, "units": measureUnits,
 	}
 }

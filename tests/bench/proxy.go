@@ -5,11 +5,15 @@ import (
 	"fmt"
 )
 
+// Both sites have an access log, so that the fields of the gateway are made; the
+// servers write no log, so that it does not hide what they cost.
 const gatedSite = `
+	log
 	merchant_auth test
 	reverse_proxy %s`
 
 const bareSite = `
+	log
 	reverse_proxy %s`
 
 // startProxy runs Caddy on one processor, with the collector off up to a limit

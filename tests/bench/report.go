@@ -16,6 +16,7 @@ import (
 type report struct {
 	o        options
 	sections []section
+	charts   []namedChart
 }
 
 type section struct{ name, text string }
@@ -32,6 +33,8 @@ func (r *report) add(name, how, text string) {
 }
 
 const proxyHead = "| body | CPU per request, gated ÷ bare | requests/s, gated ÷ bare | gated µs | bare µs | gated req/s | bare req/s | noise |\n|---|---|---|---:|---:|---:|---:|---|\n"
+
+const peerHead = "| body | peer | CPU per request, gateway ÷ peer | requests/s, gateway ÷ peer | gateway µs | peer µs | gateway req/s | peer req/s | noise |\n|---|---|---|---|---:|---:|---:|---:|---|\n"
 
 func (c comparison) row(name string) string {
 	cpu, rps := c.ratios(slice.cpuEach), c.ratios(slice.perSecond)
@@ -98,7 +101,10 @@ func (r *report) replaceIn(file string) error {
 		}
 		text = []byte(head + begin + "\n" + s.text + "\n" + end + tail)
 	}
-	return os.WriteFile(file, text, 0o644)
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		return err
+	}
+	return r.writeCharts(file)
 }
 
 // suites are the Go benchmarks of the parts, with what each needs.

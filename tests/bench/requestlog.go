@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 )
 
@@ -23,7 +22,11 @@ func startLogged(ctx context.Context, o options, dir, name, merchants, upstream 
 	if l.server, err = launched.start(ctx, o, dir); err != nil {
 		return l, err
 	}
-	if l.load, err = newLoader(ctx, l.server, o.connections); err != nil {
+	who, err := l.credentials(ctx, "test")
+	if err == nil {
+		l.load, err = newLoader(who, o.connections)
+	}
+	if err != nil {
 		return l, errors.Join(err, l.stop())
 	}
 	return l, nil
@@ -49,37 +52,17 @@ func measureRequestLog(ctx context.Context, o options, dir string, report *repor
 	defer func() { err = errors.Join(err, off.stop()) }()
 	var rows strings.Builder
 	for _, kind := range []struct {
-		name string
-		late bool
-	}{{"all pass", false}, {"all refused", true}} {
-		on.load.late, off.load.late = kind.late, kind.late
-		c, err := compareLogged(ctx, o, kind.name, on, off)
+		name  string
+		fault fault
+	}{{"all pass", faultNone}, {"all refused", faultLate}} {
+		all, err := takeTurns(ctx, o, kind.name, on.load.with(kind.fault).subjects(0, on.server)[0], off.load.with(kind.fault).subjects(0, off.server)[0])
 		if err != nil {
-			return fmt.Errorf("%s: %w", kind.name, err)
+			return err
 		}
-		rows.WriteString(c.row(kind.name) + "\n")
+		rows.WriteString(comparison{all[0], all[1]}.row(kind.name) + "\n")
 	}
 	how := fmt.Sprintf("%d rounds of %s each in turn, %d connections, no body; gateway on one core, load and upstream on the rest.", o.rounds, o.slice, o.connections)
 	head := strings.NewReplacer("| body |", "| requests |", "gated ÷ bare", "on ÷ off", "gated µs", "on µs", "bare µs", "off µs", "gated req/s", "on req/s", "bare req/s", "off req/s")
 	report.add("requestlog", how, head.Replace(proxyHead)+rows.String())
 	return nil
-}
-
-func compareLogged(ctx context.Context, o options, name string, on, off logged) (c comparison, err error) {
-	run := func(l logged) slice {
-		if err != nil {
-			return slice{}
-		}
-		var s slice
-		s, err = l.load.run(ctx, l.server, 0, o.slice)
-		return s
-	}
-	run(on) // warm up
-	run(off)
-	for i := range o.rounds {
-		fmt.Fprintf(os.Stderr, "\r%s: round %d of %d", name, i+1, o.rounds)
-		c.gated, c.bare = append(c.gated, run(on)), append(c.bare, run(off))
-	}
-	fmt.Fprintln(os.Stderr)
-	return c, errors.Join(err, ctx.Err())
 }

@@ -157,21 +157,21 @@ func (s *server) merchant(ctx context.Context) (id string, err error) {
 }
 
 // credentials makes a merchant that may call from loopback.
-func (s *server) credentials(ctx context.Context) (keyID, secret string, err error) {
+func (s *server) credentials(ctx context.Context, environment string) (who account, err error) {
 	merchant, err := s.merchant(ctx)
 	if err != nil {
-		return "", "", err
+		return who, err
 	}
 	var entry any
 	if err := s.call(ctx, "allowlist.add", fields{"merchant_id": merchant, "cidr": "127.0.0.1", "note": "bench"}, &entry); err != nil {
-		return "", "", err
+		return who, err
 	}
 	var issued struct {
 		Key    struct{ ID string }
 		Secret string
 	}
-	err = s.call(ctx, "key.issue", fields{"merchant_id": merchant, "environment": "test"}, &issued)
-	return issued.Key.ID, issued.Secret, err
+	err = s.call(ctx, "key.issue", fields{"merchant_id": merchant, "environment": environment}, &issued)
+	return account{issued.Key.ID, issued.Secret}, err
 }
 
 // cpu is the processor time charged to the process so far.
