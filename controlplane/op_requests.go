@@ -11,20 +11,31 @@ func (s *Service) ListRequests(ctx context.Context, a Actor, f RequestFilter) ([
 	r := request{actor: a, op: OpRequestList, merchantID: f.MerchantID, input: f}
 	return read(ctx, s, r, func(tx Tx) ([]LoggedRequest, error) {
 		all, err := tx.Requests(ctx, f)
+		for i := range all {
+			all[i] = all[i].seenBy(a.Role)
+		}
 		return all, orNotFound(err, "request", f.Before)
 	})
 }
 
-// Request returns one logged request, with the string to sign for those who may
-// see it.
+// seenBy leaves out, for who only looks on, what was signed: it may hold values that
+// are none of their business. The hashes go with it, or a guess at the text or the
+// body could be confirmed.
+func (q LoggedRequest) seenBy(r Role) LoggedRequest {
+	if r == RoleViewer || r == RoleAuditor {
+		q.StringToSign, q.Why.StringCut = "", false
+		q.Why.StringSHA256, q.Why.BodySHA256 = "", ""
+	}
+	return q
+}
+
+// Request returns one logged request, with what was signed for those who work with
+// it: everybody but viewers and auditors.
 func (s *Service) Request(ctx context.Context, a Actor, in RequestRef) (LoggedRequest, error) {
 	r := request{actor: a, op: OpRequestView, merchantID: in.MerchantID, input: in}
 	return read(ctx, s, r, func(tx Tx) (LoggedRequest, error) {
 		q, err := tx.Request(ctx, in.MerchantID, in.RequestID)
-		if a.Role == RoleViewer || a.Role == RoleAuditor {
-			q.StringToSign = "" // it may hold values that who only looks on has no business to see
-		}
-		return q, orNotFound(err, "request", in.RequestID)
+		return q.seenBy(a.Role), orNotFound(err, "request", in.RequestID)
 	})
 }
 
@@ -49,6 +60,9 @@ func (s *Service) ListUnknownRequests(ctx context.Context, a Actor, in UnknownRe
 	r := request{actor: a, op: OpRequestUnknown, input: in}
 	return read(ctx, s, r, func(tx Tx) ([]LoggedRequest, error) {
 		all, err := tx.UnknownRequests(ctx, in.Before, Page{Limit: in.Limit}.Rows())
+		for i := range all {
+			all[i] = all[i].seenBy(a.Role)
+		}
 		return all, orNotFound(err, "request", in.Before)
 	})
 }
@@ -57,7 +71,7 @@ func (s *Service) ListUnknownRequests(ctx context.Context, a Actor, in UnknownRe
 func (s *Service) UnknownRequest(ctx context.Context, a Actor, id string) (LoggedRequest, error) {
 	return read(ctx, s, request{actor: a, op: OpRequestUnknown}, func(tx Tx) (LoggedRequest, error) {
 		q, err := tx.Request(ctx, "", id)
-		return q, orNotFound(err, "request", id)
+		return q.seenBy(a.Role), orNotFound(err, "request", id)
 	})
 }
 

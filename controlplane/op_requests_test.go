@@ -25,16 +25,28 @@ func (w *world) logged(merchantID string, edit ...func(*LoggedRequest)) string {
 	return id
 }
 
+// Who only looks on sees neither what was signed nor a hash with which a guess at it
+// could be confirmed, on the page or in the list.
 func TestStringToSignIsForThoseWhoWorkWithIt(t *testing.T) {
 	w := newWorld(t)
 	m := w.merchant("Blue Bottle Books")
-	ref := RequestRef{MerchantID: m.ID, RequestID: w.logged(m.ID)}
+	ref := RequestRef{MerchantID: m.ID, RequestID: w.logged(m.ID, func(q *LoggedRequest) {
+		q.Why = RequestWhy{Cause: "query_left_out", BodyBytes: 9, BodySHA256: "body-hash", StringSHA256: "string-hash", StringCut: true}
+	})}
 	for _, a := range w.everyone(m.ID) {
 		q, err := w.Request(t.Context(), a, ref)
-		sees := err == nil && q.StringToSign != ""
-		want := a.Role != RoleViewer && a.Role != RoleAuditor && a.Role != RoleService
-		if sees != want {
+		works := a.Role != RoleViewer && a.Role != RoleAuditor && a.Role != RoleService
+		if sees := err == nil && q.StringToSign != ""; sees != works {
 			t.Errorf("%s: sees the string: %t (%v)", a.Role, sees, err)
+		}
+		if looks := a.Role != RoleService; (CodeOf(err) != CodeDenied) != looks {
+			t.Errorf("%s: looks: %v", a.Role, err)
+		}
+		listed, err := w.ListRequests(t.Context(), a, RequestFilter{MerchantID: m.ID, Environment: Test})
+		for _, q := range append(listed, q) {
+			if hashed := q.Why.BodySHA256 + q.Why.StringSHA256; err == nil && (hashed != "") != works || q.Why.StringCut && !works {
+				t.Errorf("%s: sees %+v", a.Role, q.Why)
+			}
 		}
 	}
 }

@@ -51,8 +51,8 @@ delivery.list reads   local platform_admin platform_operator auditor owner admin
 delivery.view reads   local platform_admin platform_operator auditor owner admin operator viewer
 delivery.replay_count reads local owner admin
 delivery.replay sudo  local owner admin
-request.list reads    local platform_admin platform_operator auditor owner admin operator
-request.view reads    local platform_admin platform_operator auditor owner admin operator
+request.list reads    local platform_admin platform_operator auditor owner admin operator viewer
+request.view reads    local platform_admin platform_operator auditor owner admin operator viewer
 request.unknown reads local platform_admin platform_operator auditor
 service_token.issue sudo local platform_admin
 service_token.revoke sudo local platform_admin

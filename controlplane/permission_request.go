@@ -1,7 +1,5 @@
 package controlplane
 
-import "slices"
-
 const (
 	OpRequestList Operation = "request.list"
 	OpRequestView Operation = "request.view"
@@ -14,10 +12,10 @@ const (
 // requestPermissions are the rows about what gateways saw.
 func requestPermissions() []Permission {
 	g := groups()
-	explorers := slices.Concat(g.managers, []Role{RoleOperator})
 	return []Permission{
-		{OpRequestList, explorers, false, false},
-		{OpRequestView, explorers, false, false},
+		// What was signed is only for some of them: see [Service.Request].
+		{OpRequestList, g.everyone, false, false},
+		{OpRequestView, g.everyone, false, false},
 		{OpRequestUnknown, g.watchers, false, false},
 		{OpAllowlistSimulate, g.managers, false, false},
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -163,17 +164,48 @@ func TestPageOfARequestExplainsIt(t *testing.T) {
 	b.wants(b.get("/live/requests/"+s.requestID), http.StatusNotFound)
 }
 
+// Viewers look at requests too, but not at what was signed, nor at its hash or that
+// of the body, by which a guess at it could be confirmed. The workbench, which tells
+// what would have to be signed, is not for them.
 func TestViewersSeeNoStringToSign(t *testing.T) {
 	w := newWorld(t)
 	s := w.site("Shop")
-	b := w.as(s, controlplane.RoleViewer)
-	for _, target := range []string{"/", "/test/requests", "/test/requests.csv", "/test/requests/" + s.requestID} {
-		rec := b.get(target)
-		if target != "/" {
-			b.wants(rec, http.StatusForbidden)
+	signed := []string{"UNK1-HMAC-SHA256", "nonce-of-this-one", "/v1/payments?order=1", strings.Repeat("ab", 32), strings.Repeat("cd", 32)}
+	for role, sees := range map[controlplane.Role]bool{controlplane.RoleViewer: false, controlplane.RoleOperator: true} {
+		b := w.as(s, role)
+		for target, want := range map[string]string{
+			"/": "", "/test/requests": s.requestID, "/test/requests?code=SIGNATURE_MISMATCH": s.requestID, "/test/requests.csv": s.requestID,
+			"/test/requests/" + s.requestID: "The query was left out",
+		} {
+			rec := b.get(target)
+			b.wants(rec, http.StatusOK, want)
+			for _, piece := range signed {
+				if told := strings.Contains(rec.Body.String(), piece); told && !sees || !told && sees && strings.HasPrefix(target, "/test/requests/") {
+					t.Errorf("%s: %q is at %s: %t", role, piece, target, told)
+				}
+			}
 		}
-		if body := rec.Body.String(); strings.Contains(body, "UNK1-HMAC-SHA256") || strings.Contains(body, "nonce-of-this-one") {
-			t.Errorf("%s shows a viewer the string to sign", target)
+	}
+	b := w.as(s, controlplane.RoleViewer)
+	b.wants(b.get("/test/signature"), http.StatusForbidden)
+	if strings.Contains(b.get("/test/requests").Body.String(), "/test/signature") {
+		t.Error("a viewer is sent to the workbench")
+	}
+}
+
+// Whose request an id is cannot be told from the answer to those it is not for.
+func TestForeignRequestLooksLikeNone(t *testing.T) {
+	w := newWorld(t)
+	s, other := w.site("Shop"), w.site("Other")
+	for _, role := range merchantRoles() {
+		b := w.as(other, role)
+		foreign, unknown := b.get("/test/requests/"+s.requestID), b.get("/test/requests/req_"+strings.Repeat("0", 26))
+		b.wants(foreign, http.StatusNotFound)
+		b.wants(unknown, http.StatusNotFound)
+		// Each answer names itself; nothing else may differ.
+		own := regexp.MustCompile(`req_[0-9a-z]{26}`)
+		if a, b := own.ReplaceAllString(foreign.Body.String(), ""), own.ReplaceAllString(unknown.Body.String(), ""); a != b {
+			t.Errorf("%s: the answers differ:\n%s\n%s", role, a, b)
 		}
 	}
 }
