@@ -189,6 +189,8 @@ func TestBannersSayWhyNothingArrives(t *testing.T) {
 	for reason, text := range map[controlplane.DisabledReason]string{
 		controlplane.DisabledGone: "Your server answered 410 (gone), so", controlplane.DisabledFailing: "Nothing succeeded for five days",
 	} {
+		w.clock.pass(6 * 24 * time.Hour) // one that was enabled lately is not given up
+		b := w.seat(s.users[controlplane.RoleOwner], controlplane.SessionActive, true)
 		_, err := w.service.DisableEndpoint(t.Context(), controlplane.DeliveryActor(), controlplane.DisableEndpoint{MerchantID: e.MerchantID, EndpointID: e.ID, Reason: reason})
 		w.must(err)
 		b.wants(b.get(page), http.StatusOK, text, "Enable the endpoint")
