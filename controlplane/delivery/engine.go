@@ -172,7 +172,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		return errors.New("delivery engine: it runs already")
 	}
 	e.running = true
-	e.results = make(chan outcome, maxRecords)
+	e.results = make(chan outcome, maxWaiting)
 	e.recorder = make(chan struct{})
 	e.attemptContext, e.cut = context.WithCancel(context.WithoutCancel(ctx))
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))

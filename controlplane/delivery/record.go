@@ -10,8 +10,16 @@ import (
 )
 
 const (
-	// maxRecords is how many outcomes one transaction writes, and how many wait.
+	// maxRecords is how many outcomes one transaction writes, and maxWaiting how many
+	// may wait for it before attempts do: in front of a transaction that takes a batch
+	// of events in, some wait.
 	maxRecords = 512
+	maxWaiting = 2048
+	// recordLinger is how long the first outcome waits for others. Nobody waits for
+	// it, and a transaction of its own for each took half of the processor time of a
+	// delivery where there are few. A process that is killed forgets as much, and
+	// sends it again.
+	recordLinger = 10 * time.Millisecond
 	// rollUpEvery is how often conditions and counts are written; a crash loses at
 	// most what was counted since.
 	rollUpEvery = time.Second
@@ -45,6 +53,9 @@ func (e *Engine) record() {
 		case <-rollUp.C:
 			flush = true
 		}
+		if len(batch) > 0 && !flush {
+			batch, open = e.linger(batch)
+		}
 		batch = e.drain(batch)
 		if len(batch) > 0 {
 			e.write(batch)
@@ -59,6 +70,25 @@ func (e *Engine) record() {
 			rollUp.Reset(rollUpEvery)
 		}
 	}
+}
+
+// linger waits for outcomes to go with the first; open is false if there will be no
+// more.
+func (e *Engine) linger(batch []outcome) (_ []outcome, open bool) {
+	over := time.NewTimer(recordLinger)
+	defer over.Stop()
+	for len(batch) < maxRecords {
+		select {
+		case o, ok := <-e.results:
+			if !ok {
+				return batch, false
+			}
+			batch = append(batch, o)
+		case <-over.C:
+			return batch, true
+		}
+	}
+	return batch, true
 }
 
 // drain adds what waits, without waiting for more.

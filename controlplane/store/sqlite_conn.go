@@ -36,6 +36,8 @@ func readerDSN(path string) string {
 func sqliteDSN(path string, v url.Values) string {
 	v.Set("_busy_timeout", strconv.Itoa(busyTimeout))
 	v.Set("_stmt_cache_size", "64")
+	// A connection is used by one goroutine at a time: database/sql sees to it.
+	v.Set("_mutex", "no")
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
 }
 

@@ -127,16 +127,37 @@ func (w *writer) run(group []*change) {
 	w.committed(bumped && err == nil)
 }
 
+// commit tries without savepoints first: for each page that a change writes, an open
+// savepoint copies the page. Where changes fail, all of the group run a second time,
+// each in a savepoint of its own, so that a failure undoes nothing of the others.
 func (w *writer) commit(group []*change, results []error) (bumped bool, err error) {
+	bumped, err = w.transaction(group, results, false)
+	if !errors.Is(err, errApart) {
+		return bumped, err
+	}
+	clear(results)
+	return w.transaction(group, results, true)
+}
+
+// errApart: changes have to be kept apart.
+var errApart = errors.New("a change of a group failed")
+
+func (w *writer) transaction(group []*change, results []error, apart bool) (bumped bool, err error) {
 	t, err := w.db.BeginTx(context.Background(), nil)
 	if err != nil {
 		return false, explain(w.dialect, "begin", err)
 	}
 	defer func() { err = undo(t, err) }()
 	for i, c := range group {
-		b, err := w.apply(t, c, &results[i])
+		if results[i] = c.ctx.Err(); results[i] != nil {
+			continue
+		}
+		b, err := w.apply(t, c, &results[i], apart)
 		if err != nil {
 			return false, err
+		}
+		if results[i] != nil && !apart {
+			return false, alone(group, results[i])
 		}
 		bumped = bumped || b
 	}
@@ -144,6 +165,14 @@ func (w *writer) commit(group []*change, results []error) (bumped bool, err erro
 		return false, explain(w.dialect, "commit", err)
 	}
 	return bumped, nil
+}
+
+// alone is the failure of a change that nobody shares the transaction with.
+func alone(group []*change, failure error) error {
+	if len(group) == 1 {
+		return failure
+	}
+	return errApart
 }
 
 // undo rolls back a transaction that is not over yet, and returns err, as it is,
@@ -155,20 +184,18 @@ func undo(t *sql.Tx, err error) error {
 	return err
 }
 
-// apply makes one change inside a savepoint, so that its failure undoes nothing
-// of the others. The error is that of the whole group.
-func (w *writer) apply(t *sql.Tx, c *change, result *error) (bumped bool, err error) {
-	if *result = c.ctx.Err(); *result != nil {
-		return false, nil
-	}
-	if err := w.command(t, "SAVEPOINT one_change"); err != nil {
-		return false, err
+// apply makes one change. The error is that of the whole group.
+func (w *writer) apply(t *sql.Tx, c *change, result *error, apart bool) (bumped bool, err error) {
+	if apart {
+		if err := w.command(t, "SAVEPOINT one_change"); err != nil {
+			return false, err
+		}
 	}
 	tx := &tx{sql: t, dialect: w.dialect, writes: true}
 	*result = call(c.fn, tx)
 	tx.over.Store(true)
-	if tx.broken != nil {
-		return false, tx.broken
+	if tx.broken != nil || !apart {
+		return tx.bumped, tx.broken
 	}
 	if *result != nil {
 		if err := w.command(t, "ROLLBACK TO one_change"); err != nil {
