@@ -167,7 +167,7 @@ type merchantEnvironment struct {
 func (w *ingestion) deliver(ctx context.Context, tx Tx, event Event, known map[merchantEnvironment][]Endpoint) error {
 	of := merchantEnvironment{event.MerchantID, event.Environment}
 	if _, ok := known[of]; !ok {
-		list, err := tx.Subscribers(ctx, of.merchantID, of.env)
+		list, err := remembered(w.s, &w.s.subscribers, of, func() ([]Endpoint, error) { return tx.Subscribers(ctx, of.merchantID, of.env) })
 		if err != nil {
 			return err
 		}

@@ -73,10 +73,12 @@ func (s *Service) AuthenticateServiceToken(ctx context.Context, token Secret) (A
 	if !ok {
 		return Actor{}, denied
 	}
-	var t ServiceToken
-	err := s.store.View(ctx, func(tx Tx) (err error) {
-		t, err = tx.ServiceTokenByHash(ctx, hash)
-		return err
+	t, err := remembered(s, &s.tokens, hash, func() (t ServiceToken, err error) {
+		err = s.store.View(ctx, func(tx Tx) error {
+			t, err = tx.ServiceTokenByHash(ctx, hash)
+			return err
+		})
+		return t, err
 	})
 	if errors.Is(err, ErrNotFound) || err == nil && !t.RevokedAt.IsZero() {
 		return Actor{}, denied
@@ -85,7 +87,16 @@ func (s *Service) AuthenticateServiceToken(ctx context.Context, token Secret) (A
 		return Actor{}, asError(err)
 	}
 	if now := s.now(); now.Sub(t.LastUsedAt) >= tokenUseStep {
-		err = s.store.Update(Concurrent(ctx), func(tx Tx) error { return tx.SaveServiceTokenUse(ctx, t.ID, now) })
+		err = s.saveTokenUse(ctx, hash, t, now)
 	}
 	return Actor{Kind: ActorSystem, ID: t.ID, Name: t.Name, Role: RoleService}, asErrorOrNil(err)
+}
+
+// saveTokenUse writes down that a token was used, and has it read again after that.
+func (s *Service) saveTokenUse(ctx context.Context, hash [32]byte, t ServiceToken, at time.Time) error {
+	if err := s.store.Update(Concurrent(ctx), func(tx Tx) error { return tx.SaveServiceTokenUse(ctx, t.ID, at) }); err != nil {
+		return err
+	}
+	s.tokens.forget(hash)
+	return nil
 }

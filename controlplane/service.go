@@ -29,6 +29,10 @@ type Service struct {
 
 	notifyEndpoint func(context.Context, Tx, EndpointNotice) error
 
+	// Both are asked for with every event.
+	tokens      memo[[32]byte, ServiceToken]
+	subscribers memo[merchantEnvironment, []Endpoint]
+
 	// rekeying is held while keys at rest are rotated: two rotations at once
 	// could each delete what the other has just sealed with.
 	rekeying sync.Mutex

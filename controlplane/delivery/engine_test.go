@@ -31,6 +31,7 @@ func TestEventReachesEverySubscribedEndpointAtOnce(t *testing.T) {
 		if len(got) != 6 || time.Since(began) != 0 {
 			p.Fatalf("%d attempts after %v", len(got), time.Since(began))
 		}
+		written()
 		for _, e := range []controlplane.Endpoint{a, b} {
 			if n := p.states(e)[controlplane.DeliveryDelivered]; n != 3 {
 				p.Errorf("%d of 3 delivered: %v", n, p.states(e))

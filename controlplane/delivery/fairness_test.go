@@ -247,7 +247,7 @@ func TestManyEndpointsOfOneEventEachHaveTheirOwnFate(t *testing.T) {
 		})
 		p.start()
 		p.ingest(m, 1)
-		synctest.Wait()
+		written()
 		for _, e := range all {
 			if s := p.states(e); s[want[e.URL]] != 1 || len(s) != 1 {
 				p.Error(fmt.Sprint(want[e.URL], s))

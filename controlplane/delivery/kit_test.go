@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -302,6 +303,13 @@ func newEvent(merchantID string) controlplane.IngestEvent {
 		MerchantID: merchantID, Environment: controlplane.Live, Type: controlplane.EventDepositSuccess, IdempotencyKey: rand.Text(),
 		Data: json.RawMessage(`{"id":"dep_1","amount":"10.00","currency":"THB"}`),
 	}
+}
+
+// written waits until all that was sent is written down too.
+func written() {
+	synctest.Wait()
+	time.Sleep(delivery.RecordLinger)
+	synctest.Wait()
 }
 
 // states counts a merchant's deliveries by state.

@@ -58,7 +58,7 @@ func TestStopCutsOffAttemptsThatTakeTooLong(t *testing.T) {
 		}
 		p.receiver.takes(0)
 		p.start()
-		synctest.Wait()
+		written()
 		if s := p.states(e); s[controlplane.DeliveryDelivered] != 3 {
 			p.Errorf("%v", s)
 		}
@@ -76,7 +76,7 @@ func TestEventsTakenInWhileNoEngineRunsAreSentByTheNext(t *testing.T) {
 		if err := p.engine.Start(p.Context()); err == nil {
 			p.Error("two dispatchers run")
 		}
-		synctest.Wait()
+		written()
 		once(p, p.receiver.got())
 		if s := p.states(e); s[controlplane.DeliveryDelivered] != 2000 {
 			p.Errorf("%v", s)
@@ -96,8 +96,12 @@ func TestLeftoversOfACrashAreSentAtOnce(t *testing.T) {
 		began := time.Now()
 		p.start()
 		synctest.Wait()
-		if s := p.states(e); s[controlplane.DeliveryDelivered] != 5 || time.Since(began) != 0 {
-			p.Errorf("%v after %v", s, time.Since(began))
+		if n := len(p.receiver.got()); n != 5 || time.Since(began) != 0 {
+			p.Errorf("%d attempts after %v", n, time.Since(began))
+		}
+		written()
+		if s := p.states(e); s[controlplane.DeliveryDelivered] != 5 {
+			p.Errorf("%v", s)
 		}
 	})
 }
@@ -256,7 +260,7 @@ func TestEventTakenInDuringALookIsSentAtOnce(t *testing.T) {
 		}
 		h.after.Store(&meanwhile)
 		engine.Pending(e.Row, e.MerchantID, controlplane.LaneLive)
-		synctest.Wait()
+		written()
 		if s := p.states(e); s[controlplane.DeliveryDelivered] != 1 {
 			p.Errorf("%v", s)
 		}

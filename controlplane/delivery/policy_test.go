@@ -160,7 +160,7 @@ func TestGoneDisablesTheEndpointAtOnce(t *testing.T) {
 		p.receiver.answers(status(http.StatusGone))
 		p.start()
 		p.ingest(e.MerchantID, 1)
-		synctest.Wait()
+		written()
 		got := p.look(e)
 		if got.State != controlplane.EndpointDisabled || got.DisabledReason != controlplane.DisabledGone {
 			p.Fatalf("%+v", got)

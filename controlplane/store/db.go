@@ -142,6 +142,16 @@ func (db *DB) Update(ctx context.Context, fn func(controlplane.Tx) error) error 
 	return db.updates.update(ctx, fn)
 }
 
+// Changes counts the Updates that are not [controlplane.Concurrent], of which it knows
+// them all only where no other process can write. What was read, in a View or an
+// Update, after it was asked is as good for as long as the count stays.
+func (db *DB) Changes() (n int64, known bool) {
+	if db.writer == nil {
+		return 0, false
+	}
+	return db.writer.others.Load(), true
+}
+
 // Watch returns a channel that receives after commits that bumped the revision.
 func (db *DB) Watch(ctx context.Context) <-chan struct{} { return db.watch.watch(ctx) }
 

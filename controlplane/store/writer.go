@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -30,6 +31,9 @@ type writer struct {
 	done    chan struct{}
 
 	groups, changes, largest atomic.Int64
+	// others counts transactions with changes that are not Concurrent, before and
+	// after each.
+	others atomic.Int64
 }
 
 // change is one call of Update.
@@ -148,6 +152,10 @@ func (w *writer) transaction(group []*change, results []error, apart bool) (bump
 		return false, explain(w.dialect, "begin", err)
 	}
 	defer func() { err = undo(t, err) }()
+	if slices.ContainsFunc(group, func(c *change) bool { return !controlplane.IsConcurrent(c.ctx) }) {
+		w.others.Add(1)
+		defer w.others.Add(1)
+	}
 	for i, c := range group {
 		if results[i] = c.ctx.Err(); results[i] != nil {
 			continue
