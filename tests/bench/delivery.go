@@ -65,10 +65,14 @@ type lab struct {
 }
 
 // newLab starts a server for receivers that run already.
-func newLab(ctx context.Context, o options, dir, name string, r *receivers) (l *lab, err error) {
+func newLab(ctx context.Context, o options, dir, name string, r *receivers) (*lab, error) {
+	return newLabOn(ctx, o, dir, name, "", r)
+}
+
+func newLabOn(ctx context.Context, o options, dir, name, store string, r *receivers) (l *lab, err error) {
 	l = &lab{o: o, receivers: r}
 	l.server, err = launch{
-		name: name, site: "\tmerchant_events",
+		name: name, store: store, site: "\tmerchant_events",
 		merchants: fmt.Sprintf("\t\tdelivery {\n\t\t\tallowed_ports %s\n\t\t\tallowed_private_ranges 127.0.0.0/8\n\t\t\ttrusted_ca_certs %s\n\t\t}", r.port, r.caFile),
 	}.start(ctx, o, dir)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,9 +38,10 @@ type server struct {
 }
 
 // launch says what to start. Merchants is what stands in the block of that name
-// beside the store.
+// beside the store, which is SQLite unless it is named.
 type launch struct {
 	name, site, merchants string
+	store                 string
 	env                   []string
 	prefix                []string // a command that runs the server
 }
@@ -55,8 +57,8 @@ func (l launch) start(ctx context.Context, o options, dir string) (*server, erro
 	}
 	s := &server{name: l.name, addr: addr, socket: filepath.Join(dir, "admin.sock")}
 	s.client = adminClient(s.socket)
-	config := fmt.Sprintf("{\n\tadmin unix/%s\n\tpersist_config off\n\tauto_https off\n\tlog {\n\t\toutput discard\n\t}\n\tmerchants {\n\t\tstore sqlite %s/m.db\n\t\tallow_private_ranges\n%s\n\t}\n}\n\nhttp://%s {\n%s\n}\n",
-		s.socket, dir, l.merchants, addr, l.site)
+	config := fmt.Sprintf("{\n\tadmin unix/%s\n\tpersist_config off\n\tauto_https off\n\tlog {\n\t\toutput discard\n\t}\n\tmerchants {\n\t\tstore %s\n\t\tallow_private_ranges\n%s\n\t}\n}\n\nhttp://%s {\n%s\n}\n",
+		s.socket, cmp.Or(l.store, "sqlite "+dir+"/m.db"), l.merchants, addr, l.site)
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err

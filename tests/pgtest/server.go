@@ -33,7 +33,8 @@ const patience = time.Minute
 // Server is one PostgreSQL. The zero value starts with the first use, so that a
 // binary whose chosen tests need none starts none.
 type Server struct {
-	// Durable makes it wait for the disk, for tests that kill it.
+	// Durable makes it wait for the disk and clean up after itself as in production, for
+	// tests that kill it and for measurements.
 	Durable bool
 
 	once sync.Once
@@ -256,10 +257,10 @@ func (p *process) url(role, database string) string {
 func (p *process) run(durable bool) error {
 	settings := []string{
 		"-D", p.data(), "-p", strconv.Itoa(p.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-		"-c", "max_connections=400", "-c", "shared_buffers=64MB", "-c", "autovacuum=off",
+		"-c", "max_connections=400", "-c", "shared_buffers=64MB",
 	}
 	if !durable {
-		settings = append(settings, "-c", "fsync=off", "-c", "full_page_writes=off")
+		settings = append(settings, "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "autovacuum=off")
 	}
 	log, err := os.Create(filepath.Join(p.dir, "log"))
 	if err != nil {
