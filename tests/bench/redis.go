@@ -43,7 +43,7 @@ func measureRedis(ctx context.Context, h *host, o options, dir string, report *r
 	if err != nil {
 		return err
 	}
-	c, err := compareLogged(ctx, o, "redis", remote, own)
+	all, err := takeTurns(ctx, o, "redis", remote.load.subjects(0, remote.server)[0], own.load.subjects(0, own.server)[0])
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func measureRedis(ctx context.Context, h *host, o options, dir string, report *r
 		return err
 	}
 	how := fmt.Sprintf("%d rounds of %s each in turn, %d connections, no body; gateway on one core, load, upstream and Redis on the rest.", o.rounds, o.slice, o.connections)
-	report.add("redis", how, redisHead+c.row("no body")+"\n"+after.since(before))
+	report.add("redis", how, redisHead+comparison{all[0], all[1]}.row("no body")+"\n"+after.since(before))
 	return nil
 }
 
