@@ -121,7 +121,7 @@ func (n *node) newService(rules controlplane.Rules, withMail bool, checkURL func
 		Clock: time.Now, Random: rand.Reader, Rules: rules, Dispatcher: n.engine, CheckURL: checkURL, Diagnose: n.diagnose,
 	}
 	if withMail {
-		parts.NotifyKey, parts.NotifyEndpoint = outbox.NotifyKey, outbox.NotifyEndpoint
+		parts.NotifyKey, parts.NotifyEndpoint, parts.NotifyApproval = outbox.NotifyKey, outbox.NotifyEndpoint, outbox.NotifyApproval
 	}
 	return controlplane.NewService(parts)
 }

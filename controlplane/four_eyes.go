@@ -101,7 +101,8 @@ func (s *Service) underLook(ctx context.Context, tx Tx, r request, rec record, s
 	}
 	q.State, q.BreakGlass, q.Reason = ApprovalApproved, true, r.actor.BreakGlass
 	q.DecidedAt, q.DecidedByID, q.DecidedBy = q.CreatedAt, q.CreatedByID, q.CreatedBy
-	return errors.Join(tx.InsertApproval(ctx, q), s.audit(ctx, tx, r, rec, OutcomeOK, "break-glass "+q.ID+": "+q.Reason))
+	return errors.Join(tx.InsertApproval(ctx, q), s.audit(ctx, tx, r, rec, OutcomeOK, "break-glass "+q.ID+": "+q.Reason),
+		s.notifyApproval(ctx, tx, ApprovalNotice{q, q.CreatedAt}))
 }
 
 // newApproval describes a change.
@@ -142,7 +143,8 @@ func (s *Service) ask(ctx context.Context, r request, rehearsed record) error {
 		for name, change := range rehearsed.diff {
 			diff[name] = change
 		}
-		return errors.Join(tx.InsertApproval(ctx, q), s.audit(ctx, tx, asked, record{target: q.ID, diff: diff}, OutcomeOK, ""))
+		return errors.Join(tx.InsertApproval(ctx, q), s.audit(ctx, tx, asked, record{target: q.ID, diff: diff}, OutcomeOK, ""),
+			s.notifyApproval(ctx, tx, ApprovalNotice{q, q.CreatedAt}))
 	})
 	if err != nil {
 		return err

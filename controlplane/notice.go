@@ -70,3 +70,10 @@ type EndpointNotice struct {
 	// PausedUntil is of a pause.
 	PausedUntil time.Time
 }
+
+// ApprovalNotice is a change that waits for a second pair of eyes, or that did not
+// wait for one.
+type ApprovalNotice struct {
+	Approval Approval
+	At       time.Time
+}

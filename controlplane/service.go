@@ -28,6 +28,7 @@ type Service struct {
 	diagnose   func(CheckSignature, time.Time) (SignatureVerdict, error)
 
 	notifyEndpoint func(context.Context, Tx, EndpointNotice) error
+	notifyApproval func(context.Context, Tx, ApprovalNotice) error
 
 	// Both are asked for with every event.
 	tokens      memo[[32]byte, ServiceToken]
@@ -74,6 +75,9 @@ type Parts struct {
 	Diagnose func(in CheckSignature, now time.Time) (SignatureVerdict, error)
 	// NotifyEndpoint does the same for webhook endpoints.
 	NotifyEndpoint func(ctx context.Context, tx Tx, n EndpointNotice) error
+	// NotifyApproval tells platform admins of a change that waits for one of them, and
+	// of one that was made without.
+	NotifyApproval func(ctx context.Context, tx Tx, n ApprovalNotice) error
 }
 
 // NewService puts the parts together.
@@ -97,9 +101,13 @@ func NewService(p Parts) (*Service, error) {
 	if p.NotifyEndpoint == nil {
 		p.NotifyEndpoint = func(context.Context, Tx, EndpointNotice) error { return nil }
 	}
+	if p.NotifyApproval == nil {
+		p.NotifyApproval = func(context.Context, Tx, ApprovalNotice) error { return nil }
+	}
 	return &Service{
 		store: p.Store, sealer: p.Sealer, hasher: p.Hasher, clock: p.Clock, random: p.Random, rules: p.Rules, check: check,
 		dispatcher: p.Dispatcher, checkURL: p.CheckURL, diagnose: p.Diagnose, notifyKey: p.NotifyKey, notifyEndpoint: p.NotifyEndpoint,
+		notifyApproval: p.NotifyApproval,
 	}, nil
 }
 

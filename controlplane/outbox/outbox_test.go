@@ -36,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	w.check(err)
 	t.Cleanup(func() { w.check(w.db.Close()) })
 	w.service, err = controlplane.NewService(controlplane.Parts{
-		Store: w.db, Sealer: w.ring(), Hasher: plainHasher{}, Clock: w.clock, Random: rand.Reader, NotifyKey: outbox.NotifyKey,
+		Store: w.db, Sealer: w.ring(), Hasher: plainHasher{}, Clock: w.clock, Random: rand.Reader, NotifyKey: outbox.NotifyKey, NotifyApproval: outbox.NotifyApproval,
 	})
 	w.check(err)
 	w.merchant, err = w.service.CreateMerchant(t.Context(), operator, controlplane.CreateMerchant{Name: "Blue Bottle Books"})

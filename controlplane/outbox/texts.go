@@ -82,3 +82,16 @@ func reasonTexts() map[controlplane.DisabledReason]text {
 			[2]string{1: "Nothing had succeeded for five days."}, [2]string{1: "ไม่มีการส่งใดสำเร็จเป็นเวลาห้าวัน"}},
 	}
 }
+
+// approvalText: {0} who asked, {1} operation, {2} whose, {3} time, {4} reason,
+// {5} path in the console, {6} until when it waits.
+func approvalText(breakGlass bool) text {
+	if breakGlass {
+		return text{
+			[2]string{"Break-glass was used", "{0} made a change without a second pair of eyes: {1}, {2} ({3}). The reason given: {4}\n\nLook at it in the console, at {5}. If it was not called for, have it undone."},
+			[2]string{"มีการใช้ break-glass", "{0} ทำการเปลี่ยนแปลงโดยไม่มีผู้ตรวจสอบคนที่สอง: {1}, {2} ({3}) เหตุผลที่ให้ไว้: {4}\n\nโปรดตรวจดูในคอนโซลที่ {5} หากไม่สมควร โปรดให้แก้กลับ"}}
+	}
+	return text{
+		[2]string{"A change waits for your approval", "{0} asked for a change that takes a second pair of eyes: {1}, {2} ({3}). Nothing is changed until another platform admin approves it; it waits until {6}.\n\nLook at it in the console, at {5}."},
+		[2]string{"มีการเปลี่ยนแปลงรอการอนุมัติจากคุณ", "{0} ขอการเปลี่ยนแปลงที่ต้องมีผู้ตรวจสอบคนที่สอง: {1}, {2} ({3}) จะไม่มีการเปลี่ยนแปลงใดจนกว่าผู้ดูแลแพลตฟอร์มคนอื่นจะอนุมัติ คำขอนี้รอจนถึง {6}\n\nโปรดตรวจดูในคอนโซลที่ {5}"}}
+}
