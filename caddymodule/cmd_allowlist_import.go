@@ -65,17 +65,14 @@ func fewLines(err error) error {
 func showImported(p *printer, out imported) {
 	p.row("LINE", "RANGE", "NOTE", "DOES")
 	for _, l := range out.Lines {
-		does, cidr := "adds it", ""
 		switch {
 		case l.Problem != nil:
-			does, cidr = "wrong: "+l.Problem.Field+" "+l.Problem.Message, l.Text
+			p.row(strconv.Itoa(l.Number), l.Text, "", "wrong: "+l.Problem.Field+" "+l.Problem.Message)
 		case l.Present:
-			does = "nothing: it is there"
+			p.row(strconv.Itoa(l.Number), l.Prefix.String(), l.Note, "nothing: it is there")
+		default:
+			p.row(strconv.Itoa(l.Number), l.Prefix.String(), l.Note, "adds it")
 		}
-		if cidr == "" {
-			cidr = l.Prefix.String()
-		}
-		p.row(strconv.Itoa(l.Number), cidr, l.Note, does)
 	}
 	p.row("")
 	if out.DryRun {

@@ -117,7 +117,7 @@ func keepCmd(ts *testscript.TestScript, _ bool, args []string) {
 func scrubCmd(ts *testscript.TestScript, _ bool, _ []string) {
 	text := strings.ReplaceAll(ts.ReadFile("stdout"), ts.Getenv("WORK"), "$WORK")
 	for _, r := range [][2]string{
-		{`(mer|usr|stf|ipa|evt|wep|dlv|rpl|svt|stt)_[0-9a-z]{26}`, "${1}_ID"}, {`unk_(live|test)_\w{22}`, "unk_${1}_ID"}, {`unks_(live|test)_\w{49}`, "unks_${1}_SECRET"},
+		{`(mer|usr|stf|ipa|evt|wep|dlv|rpl|svt|stt|apr|alr)_[0-9a-z]{26}`, "${1}_ID"}, {`unk_(live|test)_\w{22}`, "unk_${1}_ID"}, {`unks_(live|test)_\w{49}`, "unks_${1}_SECRET"},
 		{`unks_(svc|staff)_\w{38}`, "unks_${1}_SECRET"}, {`whsec_[\w+/]{43}=`, "whsec_SECRET"},
 		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME"}, {`\d{8}T\d{6}Z`, "TIME"}, {`\b[0-9a-f]{64}\b`, "HASH"}, {`\b[0-9a-f]{16}\b`, "ROOT"},
 		{`\b[a-hj-km-np-z2-9]{20}\b`, "PASSWORD"}, {regexp.QuoteMeta(operatorName()) + `\b`, "OPERATOR"}, {`OPERATOR\.key`, "root.key"},
