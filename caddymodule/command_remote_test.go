@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -26,13 +27,22 @@ import (
 type farServer struct {
 	*apiWorld
 	url, token, ca string
+	// asked are the operations that requests came for.
+	asked *sync.Map
 }
 
 func newFarServer(t *testing.T) *farServer {
 	t.Helper()
 	w := newAPIWorld(t)
-	s := quietTLS(t, w.handler)
-	f := &farServer{apiWorld: w, url: s.URL, token: filepath.Join(t.TempDir(), "token"), ca: filepath.Join(t.TempDir(), "ca.pem")}
+	asked, routes := new(sync.Map), http.NewServeMux()
+	for _, r := range api.Routes() {
+		routes.HandleFunc(r.Method+" "+r.Path, func(rw http.ResponseWriter, q *http.Request) {
+			asked.Store(r.Operation, true)
+			w.handler.ServeHTTP(rw, q)
+		})
+	}
+	s := quietTLS(t, routes)
+	f := &farServer{apiWorld: w, asked: asked, url: s.URL, token: filepath.Join(t.TempDir(), "token"), ca: filepath.Join(t.TempDir(), "ca.pem")}
 	f.write(f.token, w.token(w.members[controlplane.RolePlatformAdmin], true).Secret.Reveal()+"\n")
 	f.write(f.ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
 	return f
@@ -87,35 +97,114 @@ func (f *farServer) must(path string, args ...string) string {
 	return fmt.Sprint(v)
 }
 
+// TestCommandsWorkOnAnotherMachine has a command for everything that the admin API can
+// do.
 func TestCommandsWorkOnAnotherMachine(t *testing.T) {
 	f := newFarServer(t)
+	f.managesMerchants()
+	f.looksAtTraffic(f.site())
+	f.managesThePlatform()
+	for _, r := range api.Routes() {
+		if _, asked := f.asked.Load(r.Operation); !asked {
+			t.Errorf("no command asks for %s", r.Operation)
+		}
+	}
+}
+
+func (f *farServer) managesMerchants() {
 	m := f.must("merchant.id", "merchant", "create", "--name", "Blue & Bottle <Books>")
 	f.must("merchant.name", "merchant", "rename", "--merchant", m, "--name", "Shop")
 	f.must("merchant.state", "merchant", "suspend", "--merchant", m)
 	f.must("merchant.state", "merchant", "resume", "--merchant", m)
 	if got := f.must("merchants.id", "merchant", "list", "--search", "Sho", "--limit", "1"); got != m {
-		t.Errorf("found %s", got)
+		f.Errorf("found %s", got)
 	}
 	u := f.must("id", "user", "create", "--merchant", m, "--username", "nok", "--role", "owner")
 	f.must("user.disabled", "user", "disable", "--merchant", m, "--user", u)
 	f.must("user.disabled", "user", "enable", "--merchant", m, "--user", u)
 	f.must("user.role", "user", "role", "--merchant", m, "--user", u, "--role", "viewer")
 	f.must("initial_password", "user", "reset-password", "--merchant", m, "--user", u)
+	f.enrol(u, m)
+	f.must("user.second_factor", "user", "show", "--merchant", m, "--user", u)
+	f.must("user.id", "user", "reset-2fa", "--merchant", m, "--user", u)
+	f.must("user.id", "user", "sign-out", "--merchant", m, "--user", u)
 	f.must("users.id", "user", "list", "--merchant", m)
+	f.must("merchant.id", "merchant", "show", "--merchant", m)
 	e := f.must("entry.id", "allowlist", "add", "--merchant", m, "--cidr", "8.8.8.8", "--note", "it's \"theirs\" & café?")
 	f.must("entries.note", "allowlist", "list", "--merchant", m)
 	f.must("allowed", "allowlist", "check", "--merchant", m, "--ip", "8.8.8.8")
+	if got := f.must("entry.note", "allowlist", "note", "--merchant", m, "--entry", e, "--note", "moved"); got != "moved" {
+		f.Errorf("the note is %q", got)
+	}
+	f.must("refused", "allowlist", "simulate", "--merchant", m, "--remove", e, "--add", "9.9.9.9")
 	f.must("entry.id", "allowlist", "remove", "--merchant", m, "--entry", e)
 	f.must("entry.id", "allowlist", "add", "--merchant", m, "--cidr", "2606:4700::/32", "--note", "x")
 	f.must("entry.id", "allowlist", "remove", "--merchant", m, "--cidr", "2606:4700::/32")
+	f.managesLists(m)
+	f.must("keys", "key", "list", "--merchant", m)
+}
+
+// managesLists imports a list of addresses, and answers what merchants ask for.
+func (f *farServer) managesLists(m string) {
+	f.Helper()
+	list := filepath.Join(f.TempDir(), "list")
+	f.write(list, "9.9.9.0/24 café ร้าน\n")
+	if got := f.must("added", "allowlist", "import", "--merchant", m, "--file", list, "--dry-run"); got != "1" {
+		f.Errorf("would add %s", got)
+	}
+	f.must("lines.note", "allowlist", "import", "--merchant", m, "--file", list)
+	if got := f.must("entries.note", "allowlist", "list", "--merchant", m); got != "café ร้าน" {
+		f.Errorf("the note became %q", got)
+	}
+	var wishes []string
+	for _, cidr := range []string{"9.9.8.1", "9.9.8.2"} {
+		wish, err := f.node.service.RequestAllowlistChange(f.Context(), operator, controlplane.RequestAllowlistChange{MerchantID: m, Action: controlplane.AllowlistAdd, CIDR: cidr, Reason: "ours"})
+		check(f, err)
+		wishes = append(wishes, wish.ID)
+	}
+	f.must("requests.merchant_name", "allowlist", "request", "list")
+	f.must("requests.id", "allowlist", "request", "list", "--merchant", m, "--state", "pending")
+	f.must("request.state", "allowlist", "request", "approve", "--merchant", m, "--request", wishes[0])
+	f.must("request.answer", "allowlist", "request", "reject", "--merchant", m, "--request", wishes[1], "--answer", "too many")
+}
+
+func (f *farServer) looksAtTraffic(s apiSite) {
+	f.Helper()
+	m := s["merchant_id"]
+	f.must("endpoints.id", "endpoint", "list", "--merchant", m)
+	f.must("condition", "endpoint", "show", "--merchant", m, "--endpoint", s["endpoint_id"])
+	f.must("deliveries.id", "delivery", "list", "--merchant", m, "--env", "live")
+	f.must("event.id", "delivery", "show", "--merchant", m, "--delivery", s["delivery_id"])
+	f.must("requests.id", "request", "list", "--merchant", m, "--env", "live", "--outcome", "refused", "--since", "2026-01-31")
+	f.must("request.code", "request", "show", "--merchant", m, "--request", s["logged_id"])
+	f.must("requests", "request", "unknown", "--limit", "5")
+}
+
+func (f *farServer) managesThePlatform() {
+	f.Helper()
+	c := f.must("id", "staff", "create", "--username", "cyd", "--role", "auditor")
+	f.enrol(c, "")
+	f.must("member.second_factor", "staff", "show", "--staff", c)
+	f.must("member.role", "staff", "role", "--staff", c, "--role", "platform_operator")
+	f.must("initial_password", "staff", "reset-password", "--staff", c)
+	f.must("member.id", "staff", "reset-2fa", "--staff", c)
+	f.must("member.id", "staff", "sign-out", "--staff", c)
+	f.must("member.disabled", "staff", "disable", "--staff", c)
+	f.must("member.disabled", "staff", "enable", "--staff", c)
+	f.must("members.id", "staff", "list", "--limit", "1")
+	id := func() string { return f.waitingChange(f.site()["merchant_id"], "stf_other") }
+	f.must("approval.id", "approval", "show", "--approval", id())
+	f.must("approval.state", "approval", "approve", "--approval", id())
+	f.must("approval.answer", "approval", "reject", "--approval", id(), "--answer", "no")
+	f.must("approval.state", "approval", "withdraw", "--approval", f.waitingChange("", f.members[controlplane.RolePlatformAdmin].ID))
+	f.must("approvals.id", "approval", "list", "--state", "pending", "--limit", "3")
 	token := f.must("token.id", "service-token", "issue", "--name", "ledger")
 	f.must("token.id", "service-token", "revoke", "--token", token)
 	f.must("tokens.id", "service-token", "list")
 	f.must("tokens.id", "staff-token", "list")
-	f.must("keys", "key", "list", "--merchant", m)
-	f.must("endpoints", "endpoint", "list", "--merchant", m)
-	f.must("deliveries", "delivery", "list", "--merchant", m, "--env", "live")
-	f.must("events.seq", "audit", "list", "--merchant", m, "--since", "2026-01-31", "--before", "1000000")
+	victim := f.apiWorld.token(f.members[controlplane.RoleAuditor], false).Token.ID
+	f.must("token.revoked_at", "staff-token", "revoke", "--token", victim)
+	f.must("events.seq", "audit", "list", "--merchant", f.site()["merchant_id"], "--since", "2026-01-31", "--before", "1000000")
 	f.must("rows", "audit", "verify")
 	f.must("version", "status")
 	f.must("root_id", "keyring", "status")
