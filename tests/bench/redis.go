@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -37,6 +38,9 @@ func measureRedis(ctx context.Context, h *host, o options, dir string, report *r
 		return err
 	}
 	defer func() { err = errors.Join(err, own.stop()) }()
+	if err := awaitVouched(ctx, remote); err != nil {
+		return err
+	}
 	client := redis.NewClient(&redis.Options{Addr: shared.Host(), Password: shared.Password})
 	defer func() { err = errors.Join(err, client.Close()) }()
 	before, err := nonceCosts(ctx, client)
@@ -54,6 +58,20 @@ func measureRedis(ctx context.Context, h *host, o options, dir string, report *r
 	how := fmt.Sprintf("%d rounds of %s each in turn, %d connections, no body; gateway on one core, load, upstream and Redis on the rest.", o.rounds, o.slice, o.connections)
 	report.add("redis", how, redisHead+comparison{all[0], all[1]}.row("no body")+"\n"+after.since(before))
 	return nil
+}
+
+// awaitVouched waits until a Redis that has just started is younger than the requests:
+// a gateway refuses what an earlier one could have seen.
+func awaitVouched(ctx context.Context, l logged) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		err := l.load.once(l.addr, newLoad(0))
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 const redisHead = "| request | CPU per request, Redis ÷ memory | requests/s, Redis ÷ memory | Redis µs | memory µs | Redis req/s | memory req/s | noise |\n|---|---|---|---:|---:|---:|---:|---|\n"

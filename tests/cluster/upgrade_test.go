@@ -138,21 +138,21 @@ func (tr *traffic) goesOn() {
 	})
 }
 
-// programsOf are the program to upgrade from: this checkout's, unless the environment names
-// one that was built from an older commit. The one to upgrade to is then this one.
-func programsOf(t *testing.T) (older, newer string) {
+// older is the program to upgrade from: this checkout's, unless the environment names
+// one that was built from an older commit.
+func older(t *testing.T) string {
 	t.Helper()
 	if path := os.Getenv("CLUSTER_OLDER"); path != "" {
-		return path, caddy(t)
+		return path
 	}
-	return caddy(t), nextCaddy(t)
+	return caddy(t)
 }
 
 // TestUpgradesFailNoRequest replaces one node after the other, in the order of
 // docs/scaling.md, by a program that brings a newer schema.
 func TestUpgradesFailNoRequest(t *testing.T) {
 	c := newCluster(t)
-	older, newer := programsOf(t)
+	older, newer := older(t), nextCaddy(t)
 	a := c.node(made{name: "a", url: c.owner, delivers: true, program: older})
 	b := c.node(made{name: "b", url: c.owner, delivers: true, program: older})
 	c.grant()
