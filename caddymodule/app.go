@@ -75,6 +75,14 @@ type App struct {
 	// Sends events to merchants' endpoints. Default: this server does not.
 	Delivery *Delivery `json:"delivery,omitempty"`
 
+	// What people call this server where several share a database: up to 64 printable
+	// characters.
+	//
+	// Default: the name of the machine.
+	NodeName string `json:"node_name,omitempty"`
+
+	// directives are those of the sites that use this app.
+	directives []string
 	// own is where this server listens; ask when every app is provisioned.
 	own    func() ([]netip.AddrPort, error)
 	store  storeGuest
@@ -123,7 +131,7 @@ func (a *App) Validate() error {
 	if a.BodyBudget < 1<<20 {
 		return fmt.Errorf("body_budget is %d bytes; it needs room for at least one body: give 1MiB or more", a.BodyBudget)
 	}
-	return errors.Join(a.accountRules().validate(), a.Mail.validate(), a.RequestLog.validate(), a.Delivery.validate())
+	return errors.Join(a.validateNodeName(), a.accountRules().validate(), a.Mail.validate(), a.RequestLog.validate(), a.Delivery.validate())
 }
 
 func (a *App) loadGuests(ctx caddy.Context) error {
@@ -196,6 +204,7 @@ func (a *App) Start() error {
 	if a.dataSettings.delivery, err = a.Delivery.settings(a.own); err != nil {
 		return err
 	}
+	a.dataSettings.about = a.about()
 	shared, err := a.data.start(ctx, a.nodeConfig(), a.dataSettings)
 	if err != nil {
 		return err

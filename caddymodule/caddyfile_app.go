@@ -35,6 +35,7 @@ import (
 //			dial_timeout  <duration>
 //		}
 //		keyring              <path>
+//		node_name            <name>
 //		allow_private_ranges
 //		body_budget          <size>
 //		accounts {
@@ -90,6 +91,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.ReplayRaw, err = readGuest(d, "merchants.replay")
 			return err
 		},
+		"node_name":            func(d *caddyfile.Dispenser) error { return readText(d, &a.NodeName) },
 		"keyring":              func(d *caddyfile.Dispenser) error { return readText(d, &a.Keyring) },
 		"allow_private_ranges": func(d *caddyfile.Dispenser) error { return readFlag(d, &a.AllowPrivateRanges) },
 		"mail": func(d *caddyfile.Dispenser) (err error) {

@@ -25,6 +25,9 @@ type systemStatus struct {
 	Problem string `json:"problem,omitempty"`
 	DataDir string `json:"data_dir"`
 	RootKey string `json:"root_key"`
+	// Nodes are the servers that share the database, as each last told of itself, those
+	// that have been silent for up to a day too.
+	Nodes []nodeStatus `json:"nodes"`
 	// Gateway and Replay are missing when no server runs.
 	Gateway *gatewayStatus `json:"gateway,omitempty"`
 	Replay  *replayStatus  `json:"replay,omitempty"`
@@ -97,8 +100,12 @@ func statusCall(ctx context.Context, n callNode, a controlplane.Actor, _ struct{
 	if out.Database, err = n.db.Stats(ctx); err != nil {
 		return out, err
 	}
+	var nodes []controlplane.Node
+	now := time.Now()
 	err = n.db.View(ctx, func(tx controlplane.Tx) (err error) {
-		out.Revision, err = tx.Revision(ctx)
+		if out.Revision, err = tx.Revision(ctx); err == nil {
+			nodes, err = tx.Nodes(ctx, now.Add(-controlplane.NodeKept), maxNodes)
+		}
 		return err
 	})
 	if n.follower != nil && controlplane.CodeOf(err) == controlplane.CodeUnavailable {
@@ -107,6 +114,7 @@ func statusCall(ctx context.Context, n callNode, a controlplane.Actor, _ struct{
 	if err != nil {
 		return out, err
 	}
+	out.Nodes = n.nodeStatus(nodes, out.Revision)
 	out.DataDir, err = n.config.store.directory()
 	if err != nil {
 		return out, err

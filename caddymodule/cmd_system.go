@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,11 @@ func statusCommand() *cobra.Command {
 		Use: "status", Short: "Says how the gateway and its database are doing",
 		Long: `Says which versions run, where the data lies, which revision the gateway decides
 by, how old that is, and how full the memory of used nonces is. Without a
-running server it tells about the database alone.`,
+running server it tells about the database alone.
+
+Of servers that share a PostgreSQL it lists all that told of themselves within
+a day: LAG is how old what they decide by was then, SEEN how long ago that is.
+A server is "silent" after 30 seconds.`,
 		Example: `  $ caddy merchants status`,
 	}
 	return leaf(cmd, nil, func(s *session) error {
@@ -35,6 +40,11 @@ func showStatus(p *printer, out systemStatus) {
 	p.row("Data directory", out.DataDir)
 	p.row("Root key", out.RootKey)
 	p.row("Revision", strconv.FormatInt(out.Revision, 10))
+	showGateway(p, out)
+	showNodes(p, out.Nodes)
+}
+
+func showGateway(p *printer, out systemStatus) {
 	g := out.Gateway
 	if g == nil {
 		p.row("Gateway", "not running")
@@ -55,6 +65,46 @@ func showStatus(p *printer, out systemStatus) {
 	if l := out.RequestLog; l != nil {
 		p.row("Request log", fmt.Sprintf("%d requests written, %d of %d wait; counted only: %d dropped, %d of merchants with too many", l.Written, l.Queued, l.Capacity, l.Dropped, l.Limited))
 	}
+}
+
+// showNodes lists servers that share the database. One alone says nothing new.
+func showNodes(p *printer, nodes []nodeStatus) {
+	if len(nodes) == 0 || len(nodes) == 1 && nodes[0].ID == "" {
+		return
+	}
+	p.row("")
+	p.row("NODE", "ID", "ROLES", "VERSION", "REVISION", "LAG", "SEEN", "STATE")
+	for _, n := range nodes {
+		var roles []string
+		for _, r := range n.Roles {
+			roles = append(roles, string(r))
+		}
+		p.row(n.Name, n.ID, orDash(strings.Join(roles, " ")), n.Version, strconv.FormatInt(n.Revision, 10),
+			ago(n.LagMS), ago(n.SilentMS)+" ago", n.words())
+	}
+}
+
+func ago(ms int64) string { return (time.Duration(ms) * time.Millisecond).Round(time.Second).String() }
+
+// words says what somebody should look at.
+func (n nodeStatus) words() string {
+	var all []string
+	for _, t := range n.Troubles {
+		switch t {
+		case controlplane.NodeIsSilent:
+			all = append(all, "silent")
+		case controlplane.NodeLags:
+			all = append(all, fmt.Sprintf("lags, %d revisions behind", n.Behind))
+		case controlplane.NodeOtherVersion:
+			all = append(all, "another version")
+		case controlplane.NodeOwnNonces:
+			all = append(all, "remembers nonces for itself: use replay redis")
+		}
+	}
+	if n.Answers {
+		all = append(all, "answers")
+	}
+	return orDash(strings.Join(all, ", "))
 }
 
 func (r *replayStatus) String() string {

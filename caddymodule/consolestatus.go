@@ -19,6 +19,9 @@ func (n callNode) consoleStatus(ctx context.Context, a controlplane.Actor) (port
 		Version: s.Version, Caddy: s.Caddy, Revision: s.Revision,
 		Database: s.Database.Kind, FileBytes: s.Database.FileBytes, WALBytes: s.Database.WALBytes, SchemaVersion: s.Database.SchemaVersion,
 	}
+	for _, node := range s.Nodes {
+		out.Nodes = append(out.Nodes, portal.NodeStatus{Node: node.Node, Answers: node.Answers, Troubles: node.Troubles})
+	}
 	if g := s.Gateway; g != nil {
 		out.SnapshotRevision, out.SnapshotAge = g.Revision, time.Duration(g.AgeMS)*time.Millisecond
 		out.Keys, out.Merchants, out.UnreadableKeys = g.Keys, g.Merchants, g.UnreadableKeys

@@ -42,7 +42,8 @@ type dataSettings struct {
 	// requestLog is nil if it is off.
 	requestLog *requestLogSettings
 	// mail is nil without a mail server.
-	mail outbox.Transport
+	mail  outbox.Transport
+	about nodeAbout
 	// delivery is nil if the configuration does not deliver.
 	delivery *deliverySettings
 }
@@ -63,7 +64,7 @@ func (s *dataSlot) start(ctx context.Context, c nodeConfig, set *dataSettings) (
 	n := s.open.Load()
 	if n == nil {
 		var err error
-		if n, err = openServing(ctx, c, set.logger.Warn); err != nil {
+		if n, err = s.openNode(ctx, c, set); err != nil {
 			return nil, err
 		}
 	}
@@ -74,6 +75,19 @@ func (s *dataSlot) start(ctx context.Context, c nodeConfig, set *dataSettings) (
 		s.open.Store(n)
 	}
 	n.requests.set.Store(set.requestLog)
+	return n, nil
+}
+
+func (s *dataSlot) openNode(ctx context.Context, c nodeConfig, set *dataSettings) (*node, error) {
+	directory, err := c.store.directory()
+	if err != nil {
+		return nil, err
+	}
+	n, err := openServing(ctx, c, set.logger.Warn)
+	if err != nil {
+		return nil, err
+	}
+	n.beat = newHeartbeat(n, directory, s.about, func(err error) { s.report("tell the other servers of this one", err) })
 	return n, nil
 }
 
@@ -105,6 +119,14 @@ func (s *dataSlot) refused(d *decision, r *http.Request, refusal *gate.Refusal, 
 	if n := s.open.Load(); n != nil {
 		n.requests.refused(d, r, refusal, snapshot, enforced)
 	}
+}
+
+// about is what the configuration in force makes of this server.
+func (s *dataSlot) about() nodeAbout {
+	if set := s.tenants.newest(); set != nil {
+		return set.about
+	}
+	return nodeAbout{}
 }
 
 // report logs by whichever configuration is in force.

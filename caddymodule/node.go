@@ -28,6 +28,7 @@ type node struct {
 	replay   nonces
 	usage    *usage
 	requests *requestLog
+	beat     *heartbeat
 	accounts *accounts // of merchants' users
 	staff    *accounts
 
@@ -149,6 +150,9 @@ func (n *node) follow(mail func() outbox.Transport, report func(what string, err
 	n.requests = newRequestLog(n.service, func(err error) { report("write down the requests", err) })
 	sender := outbox.Sender{Store: n.db, Transport: mail, Clock: time.Now, OnError: func(err error) { report("send mail", err) }}
 	n.sending.Go(func() { sender.Run(ctx) })
+	if n.db.Shared() {
+		n.sending.Go(func() { n.beat.run(ctx) })
+	}
 	go func() {
 		defer close(n.done)
 		if err := n.follower.Run(ctx); !errors.Is(err, context.Canceled) {

@@ -21,7 +21,8 @@ func checkServer(ctx caddy.Context, directive string) error {
 		"add trusted_proxies_strict to the servers global option")
 }
 
-// findApp returns the merchants app, which says where everything is kept.
+// findApp returns the merchants app, which says where everything is kept, and tells it
+// of the directive.
 func findApp(ctx caddy.Context, directive string) (*App, error) {
 	app, err := ctx.AppIfConfigured("merchants")
 	if errors.Is(err, caddy.ErrNotConfigured) {
@@ -30,7 +31,9 @@ func findApp(ctx caddy.Context, directive string) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return app.(*App), nil
+	found := app.(*App)
+	found.directives = append(found.directives, directive)
+	return found, nil
 }
 
 // trustsProxies looks at an unexported field, because Caddy forgets the exported

@@ -24,6 +24,8 @@ const (
 	PrefixServiceToken   = "svt_"
 	PrefixStaffToken     = "stt_"
 
+	PrefixNode = "nod_"
+
 	PrefixApproval         = "apr_"
 	PrefixAllowlistRequest = "alr_"
 )

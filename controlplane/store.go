@@ -41,6 +41,7 @@ type Tx interface {
 	ApprovalTx
 	AccountTx
 	OutboxTx
+	NodeTx
 
 	// BumpRevision increments the revision that gateways follow and returns it.
 	BumpRevision(ctx context.Context) (int64, error)

@@ -29,5 +29,9 @@ GRANT SELECT (row_id, merchant_id, cidr, last_match_at) ON allowlist_entries TO 
 GRANT UPDATE (last_used_at, last_used_ip) ON api_keys TO merchants_gateway;
 GRANT UPDATE (last_match_at) ON allowlist_entries TO merchants_gateway;
 
+-- What a gateway tells of itself, for people: nothing is decided by it. It sees the
+-- others, and could tell lies of them; it cannot remove one.
+GRANT SELECT, INSERT, UPDATE ON nodes TO merchants_gateway;
+
 -- The request log, which gateways write and trim.
 GRANT SELECT, INSERT, UPDATE, DELETE ON requests, request_counts, request_addresses TO merchants_gateway;

@@ -21,7 +21,11 @@ func newConsole(tb testing.TB) *world {
 	})
 	w.rebuild(func(c *Config) {
 		c.Status = func(context.Context, controlplane.Actor) (SystemStatus, error) {
-			return SystemStatus{Version: "v1", Caddy: "v2", NonceCapacity: 10, Nonces: 3, Keyring: &KeyringStatus{DataKeys: []DataKeyStatus{{Purpose: "api_secret", Seals: true}}}}, nil
+			told := controlplane.Node{ID: "nod_1", Name: "edge <1>", Version: "v1", Replay: "redis", SeenAt: w.clock.Now(), ConfirmedAt: w.clock.Now()}
+			told.Roles = []controlplane.NodeRole{controlplane.NodeGateway, controlplane.NodePortal, controlplane.NodeConsole, controlplane.NodeEvents, controlplane.NodeDelivery}
+			nodes := []NodeStatus{{Node: told, Answers: true}, {Node: told}, {Node: controlplane.Node{Name: "new"}, Troubles: []controlplane.NodeTrouble{
+				controlplane.NodeIsSilent, controlplane.NodeLags, controlplane.NodeOtherVersion, controlplane.NodeOwnNonces}}}
+			return SystemStatus{Nodes: nodes, Version: "v1", Caddy: "v2", NonceCapacity: 10, Nonces: 3, Keyring: &KeyringStatus{DataKeys: []DataKeyStatus{{Purpose: "api_secret", Seals: true}}}}, nil
 		}
 	})
 	return w

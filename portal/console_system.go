@@ -25,9 +25,22 @@ type SystemStatus struct {
 	// Nonces remembered, and how many can be; 0 of 0: not known here.
 	Nonces, NonceCapacity, RefusedFull int64
 	Queue                              controlplane.DeliveryQueue
+	// Nodes are the servers that share the database.
+	Nodes []NodeStatus
 	// Keyring is nil for those who may not see it.
 	Keyring *KeyringStatus
 }
+
+// NodeStatus is one of them, as it last told of itself.
+type NodeStatus struct {
+	controlplane.Node
+	// Answers: it is the one that shows the page.
+	Answers  bool
+	Troubles []controlplane.NodeTrouble
+}
+
+// LagTook is how old what it decides by was when it told.
+func (n NodeStatus) LagTook() took { return took(n.Lag()) }
 
 // KeyringStatus names the keys that seal secrets; it holds none.
 type KeyringStatus struct {

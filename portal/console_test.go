@@ -85,3 +85,10 @@ func TestNobodyChangesTheirOwnAccountAsStaff(t *testing.T) {
 	}
 	b.wants(b.post("/staff/"+root.id+"/disable", nil), 409, "your own account")
 }
+
+func TestSystemPageSaysWhichServersNeedALook(t *testing.T) {
+	w := newConsole(t)
+	b := w.rootSeat()
+	b.wants(b.get("/system"), 200, "edge &lt;1&gt;", "<code>nod_1</code>", "gateway, portal, console, events, delivery", "Shows this page", "Well",
+		"Silent", "Lags behind", "Another version", "Remembers nonces for itself: use replay redis")
+}

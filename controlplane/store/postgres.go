@@ -144,12 +144,9 @@ func connect(ctx context.Context, config *pgx.ConnConfig, password func() (strin
 
 func (s *postgresServer) stats(db *DB) Stats {
 	w, r, u := s.writers.Stats(), db.readers.Stats(), s.updates
-	out := Stats{
+	return Stats{
 		Kind: "postgres", Path: s.identity, Groups: u.changes.Load(), Updates: u.changes.Load(), LargestGroup: 1,
 		Connections: w.OpenConnections + r.OpenConnections, Waits: w.WaitCount + r.WaitCount, Collisions: u.collisions.Load(),
+		SchemaVersion: db.Schema(),
 	}
-	if db.gate.open.Load() {
-		out.SchemaVersion = db.schema
-	}
-	return out
 }

@@ -60,6 +60,7 @@ func TestGatewaysRoleDoesWhatAGatewayDoes(t *testing.T) {
 		_, purge := tx.PurgeRequests(ctx, controlplane.Purge{Before: storetest.At(1), Limit: 5})
 		_, trim := tx.TrimRequests(ctx, 100, 5)
 		return errors.Join(purge, trim,
+			tx.SaveNode(ctx, controlplane.Node{ID: "nod_1", StartedAt: storetest.At(1)}), tx.SaveNode(ctx, controlplane.Node{ID: "nod_1", StartedAt: storetest.At(2)}),
 			tx.SaveKeyUse(ctx, []controlplane.KeyUse{{KeyID: key.ID, At: storetest.At(9)}}),
 			tx.SaveAllowlistMatches(ctx, []controlplane.AllowlistMatch{{Row: 1, At: storetest.At(9)}}))
 	})
@@ -107,6 +108,10 @@ func TestGatewaysRoleDoesNothingElse(t *testing.T) {
 		"bump the revision": func(ctx context.Context, tx controlplane.Tx) error { _, err := tx.BumpRevision(ctx); return err },
 		"replace a data key": func(ctx context.Context, tx controlplane.Tx) error {
 			return tx.PutDataKey(ctx, controlplane.DataKey{ID: 1, Purpose: "x"})
+		},
+		"remove a node": func(ctx context.Context, tx controlplane.Tx) error {
+			_, err := tx.DeleteNodes(ctx, storetest.At(9))
+			return err
 		},
 		"claim deliveries": func(ctx context.Context, tx controlplane.Tx) error { _, err := tx.Backlogs(ctx); return err },
 		"write the trail": func(ctx context.Context, tx controlplane.Tx) error {

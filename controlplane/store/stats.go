@@ -37,3 +37,12 @@ func (db *DB) Stats(context.Context) (Stats, error) {
 		Groups: w.groups.Load(), Updates: w.changes.Load(), LargestGroup: w.largest.Load(),
 	}, nil
 }
+
+// Schema is the version of the schema that this process works with; 0 while the
+// database has been away since the start.
+func (db *DB) Schema() int64 {
+	if db.server != nil && !db.gate.open.Load() {
+		return 0
+	}
+	return db.schema
+}

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) controlplane.Store) {
 		{"approvals", approvalContract()},
 		{"audit", auditContract()},
 		{"outbox", outboxContract()},
+		{"nodes", nodeContract()},
 		{"keyring", keyringContract()},
 		{"accounts", accountContract()},
 		{"snapshot", snapshotContract()},
