@@ -2,7 +2,6 @@ package controlplane
 
 import (
 	"fmt"
-	"hash/crc32"
 	"io"
 	"math/big"
 	"net/netip"
@@ -109,18 +108,19 @@ func newSecret(env Environment, random io.Reader) (Secret, error) {
 }
 
 func secretChecksum(text string) string {
-	return toBase62(big.NewInt(int64(crc32.ChecksumIEEE([]byte(text)))), crcChars)
+	sum := checksumOf([]byte(text))
+	return string(sum[:])
 }
 
 // SecretLooksRight reports whether text has the form and the check sum of an API
 // secret. It says nothing about whether any merchant holds it.
 func SecretLooksRight(text string) bool {
-	env, found := strings.CutPrefix(text, "unks_")
-	if !found || len(text) != len("unks_live_")+secretChars+crcChars || !Environment(env[:4]).Valid() {
+	if len(text) != secretLength {
 		return false
 	}
-	body := text[:len(text)-crcChars]
-	return strings.Trim(body[len("unks_live_"):], base62) == "" && text[len(body):] == secretChecksum(body)
+	env := Environment(text[len("unks_"):len("unks_live")])
+	_, ok := packSecret(env, []byte(text))
+	return ok && env.Valid()
 }
 
 // toBase62 pads to width: all secrets have one length.

@@ -92,6 +92,9 @@ func (l *load) read(ctx context.Context, tx SnapshotTx, c FollowerConfig) error 
 	if err != nil {
 		return fmt.Errorf("read merchants: %w", err)
 	}
+	if l.whole {
+		l.edit.indexMerchants()
+	}
 	keys := workers[KeyRecord]{work: func(batch []KeyRecord) { l.setKeys(c.Sealer, batch) }}
 	err = tx.SnapshotKeys(ctx, l.after, c.Clock().Add(-RevokedKeyRetention), func(k KeyRecord) error {
 		keys.add(k)

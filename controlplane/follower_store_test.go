@@ -48,7 +48,7 @@ func TestFollowerEnforcesOperations(t *testing.T) {
 	now := w.clock.Now()
 
 	c, found := w.caughtUp(f).Key(early.Key.ID)
-	if want := ok(signature.NewMACKey([]byte(early.Secret.Reveal())))(t); !found || *c.MAC() != want {
+	if want := ok(signature.NewMACKey([]byte(early.Secret.Reveal())))(t); !found || c.MAC() != want {
 		t.Fatal("a key of before is not in the first load")
 	}
 	addr := netip.MustParseAddr("203.0.113.9")

@@ -154,7 +154,7 @@ func TestFollowerLoadsAndFollows(t *testing.T) {
 		}
 		for n := range 3 * workerBatch {
 			c, ok := first.Key(testKeyID(Test, n))
-			if want := material(t, Test, fmt.Sprintf("secret %d", n)); !ok || *c.MAC() != want.mac {
+			if want := material(t, Test, fmt.Sprintf("secret %d", n)); !ok || c.MAC() != want.mac {
 				t.Fatalf("key %d: %v", n, ok)
 			}
 		}

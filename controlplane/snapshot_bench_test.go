@@ -9,8 +9,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/unknownpay/merchant-gateway/controlplane/signature"
 )
 
 const benchKeys = 1_000_000
@@ -46,7 +44,7 @@ func buildBench(n int) (*Snapshot, error) {
 		if err := e.SetMerchant(benchMerchant(i)); err != nil {
 			return nil, err
 		}
-		if err := e.SetKey(benchKey(i), KeyMaterial{mac: signature.MACKey{1}}); err != nil {
+		if err := e.SetKey(benchKey(i), KeyMaterial{secret: [packedSecret]byte{1}}); err != nil {
 			return nil, err
 		}
 	}
@@ -155,7 +153,7 @@ func BenchmarkSnapshotApply(b *testing.B) {
 					if err := e.SetMerchant(merchants[i]); err != nil {
 						b.Fatal(err)
 					}
-					if err := e.SetKey(keys[i], KeyMaterial{mac: signature.MACKey{2}}); err != nil {
+					if err := e.SetKey(keys[i], KeyMaterial{secret: [packedSecret]byte{2}}); err != nil {
 						b.Fatal(err)
 					}
 				}

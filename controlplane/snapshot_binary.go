@@ -5,26 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"github.com/unknownpay/merchant-gateway/controlplane/signature"
 )
 
 // The binary form of a snapshot is that of its shards in memory, row for row, so that
 // a million keys are read back in a fraction of a second: nothing is parsed, opened
 // or derived again. A shard, all numbers little endian:
 //
-//	number u16 · merchants u32 · arena bytes u32 · keys u32 · secrets u32
+//	number u16 · merchants u32 · arena bytes u32 · keys u32 · ends u32 · HMAC keys u32
 //	merchants: id [16] · live key u32 · allowlist at u32 · IPv4 entries u8 · IPv6 entries u8 · suspended u8
 //	arena
-//	keys: name [23] · state u8 · merchant u32 · retirement u32 · HMAC key [64]
-//	secrets: row u32 · raw [32]
+//	keys: name and state [17] · merchant u32 · secret [33]
+//	ends: row u32 · Unix seconds u32
+//	HMAC keys: row u32 · key [64]
 const (
-	shardHead       = 2 + 4*4
-	storedMerchant  = 16 + 4 + 4 + 3
-	storedKey       = keyRowBytes
-	storedSecret    = 4 + secretBytes
-	keyStateAt      = 1 + keyIDChars
-	keyMerchantAt   = keyStateAt + 1
-	keyRetirementAt = keyMerchantAt + 4
-	keyMACAt        = keyRetirementAt + 4
+	shardHead      = 2 + 5*4
+	storedMerchant = merchantRowBytes
+	storedKey      = keyRowBytes
+	keyMerchantAt  = packedName
+	keySecretAt    = keyMerchantAt + 4
 )
 
 var errSnapshotForm = errors.New("not the binary form of a snapshot")
@@ -63,7 +63,7 @@ func (s *Snapshot) appendShard(b []byte, n int) []byte {
 		k = new(keyShard)
 	}
 	b = binary.LittleEndian.AppendUint16(b, uint16(n))
-	for _, count := range []int{len(m.rows), len(m.arena), len(k.rows), len(k.secrets)} {
+	for _, count := range []int{len(m.rows), len(m.arena), len(k.rows), len(k.ends), len(k.macs)} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(count))
 	}
 	for i := range m.rows {
@@ -73,17 +73,21 @@ func (s *Snapshot) appendShard(b []byte, n int) []byte {
 	for i := range k.rows {
 		b = k.rows[i].append(b)
 	}
-	for i := range k.secrets {
-		b = binary.LittleEndian.AppendUint32(b, k.secrets[i].row)
-		b = append(b, k.secrets[i].raw[:]...)
+	for _, e := range k.ends {
+		b = binary.LittleEndian.AppendUint32(b, e.row)
+		b = binary.LittleEndian.AppendUint32(b, e.value)
+	}
+	for i := range k.macs {
+		b = binary.LittleEndian.AppendUint32(b, k.macs[i].row)
+		b = append(b, k.macs[i].value[:]...)
 	}
 	return b
 }
 
 func (m *merchantRow) append(b []byte) []byte {
 	b = append(b, m.id[:]...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(m.live))
-	b = binary.LittleEndian.AppendUint32(b, m.at)
+	b = append(b, m.live[:]...)
+	b = append(b, m.at[:]...)
 	return append(b, m.n4, m.n6, byte(flagOf(m.suspended)))
 }
 
@@ -95,11 +99,9 @@ func flagOf(b bool) int {
 }
 
 func (k *keyRow) append(b []byte) []byte {
-	b = append(b, k.name[:]...)
-	b = append(b, k.state)
+	b = append(b, k.nameAndState[:]...)
 	b = append(b, k.merchant[:]...)
-	b = append(b, k.retire[:]...)
-	return append(b, k.mac[:]...)
+	return append(b, k.secret[:]...)
 }
 
 // SnapshotReader puts a snapshot together from its blocks. It believes nothing that
@@ -123,13 +125,13 @@ func (r *SnapshotReader) shard(b []byte) (rest []byte, err error) {
 		return nil, fmt.Errorf("%w: %d bytes of a shard", errSnapshotForm, len(b))
 	}
 	n := binary.LittleEndian.Uint16(b)
-	var counts [4]int
+	var counts [5]int
 	for i := range counts {
 		counts[i] = int(binary.LittleEndian.Uint32(b[2+4*i:]))
 	}
 	b = b[shardHead:]
-	merchants, arena, keys, secrets := counts[0], counts[1], counts[2], counts[3]
-	need := uint64(merchants)*storedMerchant + uint64(arena) + uint64(keys)*storedKey + uint64(secrets)*storedSecret
+	merchants, arena, keys, ends, macs := counts[0], counts[1], counts[2], counts[3], counts[4]
+	need := uint64(merchants)*storedMerchant + uint64(arena) + uint64(keys)*storedKey + uint64(ends)*endBytes + uint64(macs)*uint64(macBytes)
 	switch {
 	case n >= shardCount || r.next.merchants[n] != nil || r.next.keys[n] != nil:
 		return nil, fmt.Errorf("%w: shard %d comes twice, or is none", errSnapshotForm, n)
@@ -140,12 +142,12 @@ func (r *SnapshotReader) shard(b []byte) (rest []byte, err error) {
 	if b, err = m.read(b, merchants, arena); err != nil {
 		return nil, fmt.Errorf("shard %d: %w", n, err)
 	}
-	if b, err = k.read(b, keys, secrets); err != nil {
+	if b, err = k.read(b, keys, ends, macs); err != nil {
 		return nil, fmt.Errorf("shard %d: %w", n, err)
 	}
 	r.next.merchants[n], r.next.keys[n] = m, k
 	for i := range k.rows {
-		r.next.keyCount += flagOf(k.rows[i].state != stateAbsent)
+		r.next.keyCount += flagOf(k.rows[i].state() != stateAbsent)
 	}
 	return b, nil
 }
@@ -155,9 +157,10 @@ func (s *merchantShard) read(b []byte, rows, arena int) ([]byte, error) {
 	for i := range s.rows {
 		m := &s.rows[i]
 		copy(m.id[:], b)
-		m.live, m.at = rowRef(binary.LittleEndian.Uint32(b[16:])), binary.LittleEndian.Uint32(b[20:])
+		copy(m.live[:], b[16:])
+		copy(m.at[:], b[20:])
 		m.n4, m.n6, m.suspended = b[24], b[25], b[26] != 0
-		if uint64(m.at)+uint64(m.allowBytes()) > uint64(arena) {
+		if uint64(m.allowAt())+uint64(m.allowBytes()) > uint64(arena) {
 			return nil, fmt.Errorf("%w: an allowlist is cut short", errSnapshotForm)
 		}
 		b = b[storedMerchant:]
@@ -172,31 +175,39 @@ func (s *merchantShard) read(b []byte, rows, arena int) ([]byte, error) {
 	return b[arena:], nil
 }
 
-func (s *keyShard) read(b []byte, rows, secrets int) ([]byte, error) {
+func (s *keyShard) read(b []byte, rows, ends, macs int) (_ []byte, err error) {
 	s.rows = make([]keyRow, rows)
 	for i := range s.rows {
 		k := &s.rows[i]
-		copy(k.name[:], b)
-		k.state = b[keyStateAt]
+		copy(k.nameAndState[:], b)
 		copy(k.merchant[:], b[keyMerchantAt:])
-		copy(k.retire[:], b[keyRetirementAt:])
-		copy(k.mac[:], b[keyMACAt:])
+		copy(k.secret[:], b[keySecretAt:])
 		b = b[storedKey:]
 	}
-	last := int64(-1)
-	s.secrets = make([]testSecret, secrets)
-	for i := range s.secrets {
-		t := &s.secrets[i]
-		t.row = binary.LittleEndian.Uint32(b)
-		copy(t.raw[:], b[4:])
-		if int64(t.row) <= last || t.row >= uint32(rows) {
-			return nil, fmt.Errorf("%w: a secret of no key", errSnapshotForm)
-		}
-		last = int64(t.row)
-		b = b[storedSecret:]
+	if s.ends, b, err = readRare(b, ends, rows, func(v *uint32, b []byte) int { *v = binary.LittleEndian.Uint32(b); return 4 }); err != nil {
+		return nil, err
+	}
+	if s.macs, b, err = readRare(b, macs, rows, func(v *signature.MACKey, b []byte) int { return copy(v[:], b) }); err != nil {
+		return nil, err
 	}
 	s.reindex(indexSize(rows))
 	return b, nil
+}
+
+// readRare reads what n of the rows have; value returns how many bytes it has read.
+func readRare[T any](b []byte, n, rows int, value func(*T, []byte) int) (rare[T], []byte, error) {
+	r := make(rare[T], n)
+	last := int64(-1)
+	for i := range r {
+		e := &r[i]
+		e.row = binary.LittleEndian.Uint32(b)
+		if int64(e.row) <= last || e.row >= uint32(rows) {
+			return nil, nil, fmt.Errorf("%w: what belongs to no key", errSnapshotForm)
+		}
+		last = int64(e.row)
+		b = b[4+value(&e.value, b[4:]):]
+	}
+	return r, b, nil
 }
 
 // Snapshot is the result at a revision; the reader must not be used afterwards.
@@ -204,14 +215,14 @@ func (r *SnapshotReader) Snapshot(revision int64) (*Snapshot, error) {
 	for n := range shardCount {
 		if m := r.next.merchants[n]; m != nil {
 			for i := range m.rows {
-				if ref := m.rows[i].live; ref != noRef && !r.next.hasKey(ref) {
+				if ref := m.rows[i].liveRef(); ref != noRef && !r.next.hasKey(ref) {
 					return nil, fmt.Errorf("%w: a merchant's key is missing", errSnapshotForm)
 				}
 			}
 		}
 		if k := r.next.keys[n]; k != nil {
 			for i := range k.rows {
-				if k.rows[i].state != stateAbsent && !r.next.hasMerchant(k.rows[i].merchantRef()) {
+				if k.rows[i].state() != stateAbsent && !r.next.hasMerchant(k.rows[i].merchantRef()) {
 					return nil, fmt.Errorf("%w: a key's merchant is missing", errSnapshotForm)
 				}
 			}

@@ -80,7 +80,7 @@ func sameKey(t *testing.T, s, got *Snapshot, id string) {
 	if !ok {
 		return
 	}
-	if c.ID() != id || c.State() != want.State() || !c.RetireAt().Equal(want.RetireAt()) || *c.MAC() != *want.MAC() || c.TestSecret().Reveal() != want.TestSecret().Reveal() {
+	if c.ID() != id || c.State() != want.State() || !c.RetireAt().Equal(want.RetireAt()) || c.MAC() != want.MAC() || c.TestSecret().Reveal() != want.TestSecret().Reveal() {
 		t.Errorf("%s came back as another", id)
 	}
 	if m, w := c.Merchant(), want.Merchant(); m.Raw() != w.Raw() || m.Suspended() != w.Suspended() {
@@ -168,12 +168,14 @@ func walk(s *Snapshot) {
 		if k := s.keys[n]; k != nil {
 			for i := range k.rows {
 				c := Credential{snapshot: s, shard: k, row: uint32(i)}
-				if k.rows[i].state != stateAbsent {
+				if k.rows[i].state() != stateAbsent {
 					c.Merchant().Suspended()
 					c.LiveSibling()
 				}
-				k.testSecret(uint32(i))
-				k.find(&k.rows[i].name)
+				c.MAC()
+				c.TestSecret()
+				name := k.rows[i].name()
+				k.find(&name)
 			}
 		}
 	}

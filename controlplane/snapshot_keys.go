@@ -1,32 +1,39 @@
 package controlplane
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math"
-	"math/big"
 	"slices"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane/signature"
 )
 
-// keyName is a key id in short: the first letter of its environment and what
-// follows its prefix.
-type keyName [1 + keyIDChars]byte
+// keyName is a key id: what follows its prefix, packed, and its environment in a bit
+// that the packing leaves free.
+type keyName [packedName]byte
+
+// The last byte of a name has four bits of its last character, and above them:
+const (
+	nameTest   = 1 << 4
+	nameBits   = nameTest<<1 - 1
+	stateShift = 5 // where a row has its state
+)
 
 func parseKeyID(id string) (name keyName, ok bool) {
 	env, ok := signature.EnvironmentOf(id)
 	if !ok {
 		return name, false
 	}
-	name[0] = env[0]
-	copy(name[1:], id[len(signature.LivePrefix):])
+	pack6(name[:], id[len(signature.LivePrefix):])
+	if env[0] == Test[0] {
+		name[packedName-1] |= nameTest
+	}
 	return name, true
 }
 
 func (n *keyName) env() Environment {
-	if n[0] == Test[0] {
+	if n[packedName-1]&nameTest != 0 {
 		return Test
 	}
 	return Live
@@ -34,8 +41,16 @@ func (n *keyName) env() Environment {
 
 func (n *keyName) hash() rowHash {
 	a, b := binary.LittleEndian.Uint64(n[:]), binary.LittleEndian.Uint64(n[8:])
-	c := binary.LittleEndian.Uint64(n[len(n)-8:])
-	return mix(a^c, b+c)
+	return mix(a^uint64(n[packedName-1]&nameBits), b)
+}
+
+// id is the text of it.
+func (n *keyName) id() string {
+	var text [keyIDChars]byte
+	packed := *n
+	packed[packedName-1] &= nameTest - 1
+	unpack6(text[:], packed[:])
+	return "unk_" + string(n.env()) + "_" + string(text[:])
 }
 
 // The states of a keyRow.
@@ -46,28 +61,38 @@ const (
 	stateRevoked
 )
 
-// Sizes of the rows, for the statistics.
-const (
-	keyRowBytes     = 96
-	testSecretBytes = 36
-)
+// keyRowBytes is for the statistics.
+const keyRowBytes = packedName + 4 + packedSecret
 
 // keyRow is a key. All fields are bytes, so that nothing pads it.
 type keyRow struct {
-	name     keyName
-	state    byte
-	merchant [4]byte // a rowRef
-	retire   [4]byte // Unix seconds, 0 for never
-	mac      signature.MACKey
+	nameAndState [packedName]byte
+	merchant     [4]byte // a rowRef
+	// secret is all zeroes for a key whose secret has another form than those that
+	// are issued: see keyShard.macs.
+	secret [packedSecret]byte
+}
+
+func (k *keyRow) name() (n keyName) {
+	n = k.nameAndState
+	n[packedName-1] &= nameBits
+	return n
+}
+
+func (k *keyRow) is(name *keyName) bool { return k.name() == *name }
+
+func (k *keyRow) state() byte { return k.nameAndState[packedName-1] >> stateShift }
+
+func (k *keyRow) setState(state byte) {
+	k.nameAndState[packedName-1] = k.nameAndState[packedName-1]&nameBits | state<<stateShift
 }
 
 func (k *keyRow) merchantRef() rowRef { return rowRef(binary.LittleEndian.Uint32(k.merchant[:])) }
-func (k *keyRow) retireAt() uint32    { return binary.LittleEndian.Uint32(k.retire[:]) }
 
 // keyState turns anything but the two working states into "revoked": a state
 // that this version does not know must not let anyone in.
 func (k *keyRow) keyState() KeyState {
-	switch k.state {
+	switch k.state() {
 	case stateActive:
 		return KeyActive
 	case stateRetiring:
@@ -95,16 +120,11 @@ func packTime(t time.Time) uint32 {
 	return uint32(min(max(t.Unix(), 1), math.MaxUint32))
 }
 
-// testSecret is the 32 bytes that the secret of a test key spells in base62.
-type testSecret struct {
-	row uint32
-	raw [secretBytes]byte
-}
-
 type keyShard struct {
-	rows    []keyRow
-	index   rowIndex
-	secrets []testSecret // ordered by row
+	rows  []keyRow
+	index rowIndex
+	ends  rare[uint32]           // when retiring and revoked keys end or ended, in Unix seconds
+	macs  rare[signature.MACKey] // of keys whose secrets the rows cannot hold
 }
 
 func (s *keyShard) find(name *keyName) (row uint32, ok bool) {
@@ -115,41 +135,52 @@ func (s *keyShard) find(name *keyName) (row uint32, ok bool) {
 	tag := s.index.tag(h)
 	for i := s.index.first(h); s.index[i] != 0; i = s.index.next(i) {
 		slot := s.index[i]
-		if row := slot&rowMask - 1; slot&^rowMask == tag && s.rows[row].name == *name {
+		if row := slot&rowMask - 1; slot&^rowMask == tag && s.rows[row].is(name) {
 			return row, true
 		}
 	}
 	return 0, false
 }
 
-func (s *keyShard) add(k keyRow) (row uint32) {
-	row = uint32(len(s.rows))
-	s.rows = append(s.rows, k)
+func (s *keyShard) mac(row uint32) signature.MACKey {
+	if mac, ok := s.macs.get(row); ok {
+		return mac
+	}
+	k := &s.rows[row]
+	name := k.name()
+	return macOf(name.env(), &k.secret)
+}
+
+func (s *keyShard) add(name keyName) (row uint32) {
+	row = s.put(name)
 	if s.index.full(len(s.rows)) {
 		s.reindex(indexSize(len(s.rows) * 5 / 4))
 		return row
 	}
-	s.index.insert(k.name.hash(), row)
+	s.index.insert(name.hash(), row)
 	return row
 }
 
-func (s *keyShard) expect(rows int) {
-	s.rows = slices.Grow(s.rows, rows)
-	s.reindex(indexSize(rows))
+// put is add that leaves the index to a later reindex.
+func (s *keyShard) put(name keyName) (row uint32) {
+	s.rows = append(s.rows, keyRow{nameAndState: name})
+	return uint32(len(s.rows) - 1)
 }
 
 func (s *keyShard) reindex(size int) {
 	s.index = make(rowIndex, size)
 	for i := range s.rows {
-		s.index.insert(s.rows[i].name.hash(), uint32(i))
+		name := s.rows[i].name()
+		s.index.insert(name.hash(), uint32(i))
 	}
 }
 
 func (s *keyShard) clone() *keyShard {
 	return &keyShard{
-		rows:    append(make([]keyRow, 0, len(s.rows)+1), s.rows...),
-		index:   slices.Clone(s.index),
-		secrets: slices.Clone(s.secrets),
+		rows:  append(make([]keyRow, 0, len(s.rows)+1), s.rows...),
+		index: slices.Clone(s.index),
+		ends:  slices.Clone(s.ends),
+		macs:  slices.Clone(s.macs),
 	}
 }
 
@@ -159,38 +190,17 @@ func (s *keyShard) trim() {
 		s.rows = append(make([]keyRow, 0, len(s.rows)), s.rows...)
 		s.reindex(indexSize(len(s.rows)))
 	}
-	if wasteful(len(s.secrets), cap(s.secrets)) {
-		s.secrets = append(make([]testSecret, 0, len(s.secrets)), s.secrets...)
-	}
+	s.ends, s.macs = slices.Clip(s.ends), slices.Clip(s.macs)
 }
 
-func wasteful(length, capacity int) bool { return capacity > length+length/16+4 }
+func wasteful(length, capacity int) bool { return capacity > length+length/64+1 }
 
 func (s *keyShard) bytes() int64 {
-	return int64(cap(s.rows)*keyRowBytes + cap(s.index)*4 + cap(s.secrets)*testSecretBytes)
+	return int64(cap(s.rows)*keyRowBytes + cap(s.index)*4 + cap(s.ends)*endBytes + cap(s.macs)*macBytes)
 }
 
-func (s *keyShard) secretAt(row uint32) (int, bool) {
-	return slices.BinarySearchFunc(s.secrets, row, func(t testSecret, row uint32) int { return cmp.Compare(t.row, row) })
-}
-
-func (s *keyShard) testSecret(row uint32) Secret {
-	i, ok := s.secretAt(row)
-	if !ok {
-		return Secret{}
-	}
-	text := "unks_test_" + toBase62(new(big.Int).SetBytes(s.secrets[i].raw[:]), secretChars)
-	return NewSecret(text + secretChecksum(text))
-}
-
-func (s *keyShard) setTestSecret(row uint32, raw [secretBytes]byte, known bool) {
-	i, found := s.secretAt(row)
-	switch {
-	case known && found:
-		s.secrets[i].raw = raw
-	case known:
-		s.secrets = slices.Insert(s.secrets, i, testSecret{row, raw})
-	case found:
-		s.secrets = slices.Delete(s.secrets, i, i+1)
-	}
-}
+// What an entry of ends and one of macs takes.
+const (
+	endBytes = 4 + 4
+	macBytes = 4 + len(signature.MACKey{})
+)

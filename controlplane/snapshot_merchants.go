@@ -1,23 +1,25 @@
 package controlplane
 
-import (
-	"encoding/binary"
-	"slices"
-)
+import "encoding/binary"
 
-const merchantRowBytes = 28
+const merchantRowBytes = 27
 
 // merchantRow is a merchant; its allowlist lies in the arena of the shard, with
-// 10 bytes for an IPv4 entry and 22 for an IPv6 one.
+// 10 bytes for an IPv4 entry and 22 for an IPv6 one. All fields are bytes, so that
+// nothing pads it.
 type merchantRow struct {
 	id        [16]byte
-	live      rowRef // the active live key, or noRef
-	at        uint32 // where the allowlist begins in the arena
-	n4, n6    uint8  // its entries
+	live      [4]byte // the active live key, a rowRef, or noRef
+	at        [4]byte // where the allowlist begins in the arena
+	n4, n6    uint8   // its entries
 	suspended bool
 }
 
-func (m *merchantRow) allowBytes() int { return int(m.n4)*stride4 + int(m.n6)*stride6 }
+func (m *merchantRow) liveRef() rowRef    { return rowRef(binary.LittleEndian.Uint32(m.live[:])) }
+func (m *merchantRow) setLive(ref rowRef) { binary.LittleEndian.PutUint32(m.live[:], uint32(ref)) }
+func (m *merchantRow) allowAt() uint32    { return binary.LittleEndian.Uint32(m.at[:]) }
+func (m *merchantRow) setAllowAt(at int)  { binary.LittleEndian.PutUint32(m.at[:], uint32(at)) }
+func (m *merchantRow) allowBytes() int    { return int(m.n4)*stride4 + int(m.n6)*stride6 }
 
 type merchantShard struct {
 	rows  []merchantRow
@@ -46,14 +48,13 @@ func (s *merchantShard) find(id *[16]byte) (row uint32, ok bool) {
 
 func (s *merchantShard) allowlist(row uint32) packedAllowlist {
 	m := &s.rows[row]
-	list := s.arena[m.at:][:m.allowBytes()]
+	list := s.arena[m.allowAt():][:m.allowBytes()]
 	split := int(m.n4) * stride4
 	return packedAllowlist{v4: list[:split], v6: list[split:]}
 }
 
 func (s *merchantShard) add(id [16]byte) (row uint32) {
-	row = uint32(len(s.rows))
-	s.rows = append(s.rows, merchantRow{id: id, live: noRef})
+	row = s.put(id)
 	if s.index.full(len(s.rows)) {
 		s.reindex(indexSize(len(s.rows) * 5 / 4))
 		return row
@@ -62,9 +63,12 @@ func (s *merchantShard) add(id [16]byte) (row uint32) {
 	return row
 }
 
-func (s *merchantShard) expect(rows int) {
-	s.rows = slices.Grow(s.rows, rows)
-	s.reindex(indexSize(rows))
+// put is add that leaves the index to a later reindex.
+func (s *merchantShard) put(id [16]byte) (row uint32) {
+	row = uint32(len(s.rows))
+	s.rows = append(s.rows, merchantRow{id: id})
+	s.rows[row].setLive(noRef)
+	return row
 }
 
 func (s *merchantShard) reindex(size int) {
@@ -78,7 +82,7 @@ func (s *merchantShard) reindex(size int) {
 // collects what was left behind before it becomes much.
 func (s *merchantShard) setAllowlist(row uint32, list packedAllowlist) {
 	m := &s.rows[row]
-	m.at = uint32(len(s.arena))
+	m.setAllowAt(len(s.arena))
 	m.n4, m.n6 = uint8(len(list.v4)/stride4), uint8(len(list.v6)/stride6)
 	s.arena = append(append(s.arena, list.v4...), list.v6...)
 }
@@ -99,8 +103,8 @@ func (s *merchantShard) clone() *merchantShard {
 	}
 	for i := range c.rows {
 		m := &c.rows[i]
-		from := m.at
-		m.at = uint32(len(c.arena))
+		from := m.allowAt()
+		m.setAllowAt(len(c.arena))
 		c.arena = append(c.arena, s.arena[from:][:m.allowBytes()]...)
 	}
 	return c

@@ -80,7 +80,8 @@ func diagnoseKey(s *controlplane.Snapshot, c *Case, a *Admission, now time.Time)
 	if a.dead = deadness(a.credential, a.credential.Merchant(), now); a.dead != "" {
 		return keyDead(a)
 	}
-	if err := a.credentials.Verify(a.credential.MAC(), &a.request); err != nil {
+	mac := a.credential.MAC()
+	if err := a.credentials.Verify(&mac, &a.request); err != nil {
 		return oneCase().wrongSignature(a, err, c.Body, now)
 	}
 	return nil

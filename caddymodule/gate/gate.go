@@ -235,7 +235,8 @@ func (g *Gate) Verify(ctx context.Context, a *Admission, body signature.Body, ra
 		}
 	}
 	a.request.Body = body
-	if err := a.credentials.Verify(a.credential.MAC(), &a.request); err != nil {
+	mac := a.credential.MAC()
+	if err := a.credentials.Verify(&mac, &a.request); err != nil {
 		return a.unlessDead(g.wrongSignature(a, err, raw, now))
 	}
 	if a.dead != "" {

@@ -62,6 +62,7 @@ type attempt struct {
 	credentials signature.Credentials
 	request     signature.Request
 	credential  controlplane.Credential
+	mac         signature.MACKey // of the credential
 	rawHost     string
 	rawInput    string // Signature-Input as sent
 	text        string // to sign, as the gateway built it
@@ -70,7 +71,7 @@ type attempt struct {
 
 func newAttempt(a *Admission, text, raw []byte) *attempt {
 	t := &attempt{
-		credentials: a.credentials, request: a.request, credential: a.credential,
+		credentials: a.credentials, request: a.request, credential: a.credential, mac: a.credential.MAC(),
 		rawHost: a.rawHost, rawInput: a.rawInput, text: string(text),
 	}
 	if len(raw) <= maxHintBody && int64(len(raw)) == a.request.Body.Length {
@@ -83,7 +84,7 @@ func newAttempt(a *Admission, text, raw []byte) *attempt {
 func (t *attempt) fits(change func(r *signature.Request)) bool {
 	r := t.request
 	change(&r)
-	return t.credentials.Verify(t.credential.MAC(), &r) == nil
+	return t.credentials.Verify(&t.mac, &r) == nil
 }
 
 // fitsKey reports whether the signature is that of this request under another
@@ -94,7 +95,7 @@ func (t *attempt) fitsKey(k *signature.MACKey) bool {
 
 // fitsText reports whether the signature is that of another string to sign.
 func (t *attempt) fitsText(text string) bool {
-	return text != t.text && t.credential.MAC().VerifyBytes([]byte(text), t.credentials.MAC)
+	return text != t.text && t.mac.VerifyBytes([]byte(text), t.credentials.MAC)
 }
 
 func (t *attempt) fitsSecret(secret []byte) bool {

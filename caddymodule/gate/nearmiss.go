@@ -202,7 +202,7 @@ func milliseconds(t *attempt) bool {
 	c, seconds := t.credentials, t.credentials.Timestamp
 	for ms := range 1000 {
 		c.Timestamp = fmt.Sprintf("%s%03d", seconds, ms)
-		if c.Verify(t.credential.MAC(), &t.request) == nil {
+		if c.Verify(&t.mac, &t.request) == nil {
 			return true
 		}
 	}
@@ -272,7 +272,11 @@ func secretHex(t *attempt) bool {
 
 func secretLive(t *attempt) bool {
 	live, ok := t.credential.LiveSibling()
-	return ok && t.fitsKey(live.MAC())
+	if !ok {
+		return false
+	}
+	mac := live.MAC()
+	return t.fitsKey(&mac)
 }
 
 func jsonCompact(t *attempt) bool {

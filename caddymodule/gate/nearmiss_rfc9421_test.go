@@ -269,7 +269,8 @@ func TestNoOutputOfRFC9421HoldsTheMAC(t *testing.T) {
 		if err != nil {
 			continue // what is covered was not sent
 		}
-		mac := a.credential.MAC().SumBytes(text)
+		key := a.credential.MAC()
+		mac := key.SumBytes(text)
 		output := string(refusal.AppendJSON(nil, Presentation{}))
 		for _, canary := range []string{base64.StdEncoding.EncodeToString(mac[:]), hex.EncodeToString(mac[:]), testSecret} {
 			if strings.Contains(output, canary) {

@@ -219,10 +219,11 @@ func TestNoOutputHoldsASecret(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mac := a.credential.MAC().SumBytes(text)
+			macKey := a.credential.MAC()
+			mac := macKey.SumBytes(text)
 			for name, canary := range map[string]string{
 				"test secret": testSecret, "live secret": secretOf(liveKey), "MAC in hex": hex.EncodeToString(mac[:]), "MAC in HEX": strings.ToUpper(hex.EncodeToString(mac[:])),
-				"MAC in base64": base64.StdEncoding.EncodeToString(mac[:]), "MAC key": hex.EncodeToString(a.credential.MAC()[:]),
+				"MAC in base64": base64.StdEncoding.EncodeToString(mac[:]), "MAC key": hex.EncodeToString(macKey[:]),
 				"MAC in bytes": strings.Trim(fmt.Sprint(mac[:]), "[]"),
 			} {
 				if name == "live secret" {

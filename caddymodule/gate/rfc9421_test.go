@@ -50,7 +50,8 @@ func TestRFC9421SharesTheChecksAndTheNonces(t *testing.T) {
 	text := signature.Message{
 		Timestamp: again.Header[signature.HeaderTimestamp][0], Nonce: a.credentials.Nonce, Method: again.Method, Host: "api.example.com", Target: again.Target, BodyHash: sha256.Sum256(again.body),
 	}
-	again.Header[signature.HeaderSignature] = []string{signature.FormatMAC(a.credential.MAC().Sum(&text))}
+	mac := a.credential.MAC()
+	again.Header[signature.HeaderSignature] = []string{signature.FormatMAC(mac.Sum(&text))}
 	if _, refusal := w.pass(again); refusal == nil || refusal.Code != RequestReplayed {
 		t.Errorf("the same nonce with UNK1: %+v", refusal)
 	}

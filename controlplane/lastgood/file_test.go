@@ -67,7 +67,7 @@ func TestNothingButTheRootsIDIsInTheClear(t *testing.T) {
 	file := encoded(t, root, rec)
 	mac := [64]byte{}
 	if c, ok := rec.Snapshot.Key(keyID(2)); ok {
-		mac = *c.MAC()
+		mac = c.MAC()
 	}
 	for _, secret := range [][]byte{mac[:16], mac[48:], []byte(keyID(2))[9:], rec.DataKeys[0].Wrapped, []byte(controlplane.PurposeAPISecret)} {
 		if bytes.Contains(file, secret) {

@@ -19,7 +19,7 @@ import (
 // moved, or come from another file. The first holds the facts, the last is empty,
 // and those between are the blocks of the snapshot.
 const (
-	magic     = "UNKLKG\x00\x01"
+	magic     = "UNKLKG\x00\x02"
 	rootIDLen = 16
 	fileIDLen = 16
 	headerLen = len(magic) + rootIDLen + fileIDLen

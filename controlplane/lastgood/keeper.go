@@ -12,7 +12,7 @@ import (
 
 const (
 	// restMin is the least time between two writings, and restShare how many times as
-	// long as the last one took it is at least: a million keys are 155 MB, written in
+	// long as the last one took it is at least: a million keys are 111 MB, written in
 	// 0.3 s, and must not keep a disk busy while keys change all the time.
 	restMin   = time.Second
 	restShare = 20
