@@ -207,6 +207,8 @@ type EndpointDetail struct {
 	Secrets []EndpointSecret `json:"secrets"`
 	// Hours has the last seven days, hours without attempts left out.
 	Hours []Health `json:"hours"`
+	// Days has the same, summed up by days of UTC.
+	Days []Health `json:"days"`
 	// Replays are the last ten, newest first.
 	Replays []Replay `json:"replays"`
 }
@@ -223,7 +225,7 @@ func (s *Service) Endpoint(ctx context.Context, a Actor, in EndpointRef) (Endpoi
 		if out.EndpointView, buckets, err = s.viewEndpoint(ctx, tx, e, 7*24*time.Hour); err != nil {
 			return out, err
 		}
-		out.Hours = hourlyHealth(buckets)
+		out.Hours, out.Days = healthBy(time.Hour, buckets), healthBy(24*time.Hour, buckets)
 		if out.Replays, err = tx.Replays(ctx, e.MerchantID, e.Row, 10); err != nil {
 			return out, err
 		}

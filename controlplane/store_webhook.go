@@ -129,6 +129,9 @@ type HealthTx interface {
 	AddHealth(ctx context.Context, b HealthBucket) error
 	// EndpointHealth lists counts since an hour, ordered by hour.
 	EndpointHealth(ctx context.Context, merchantID string, endpointRow int64, since time.Time) ([]HealthBucket, error)
+	// MerchantHealth lists those of all endpoints of an environment together, without
+	// their rows.
+	MerchantHealth(ctx context.Context, merchantID string, env Environment, since time.Time) ([]HealthBucket, error)
 }
 
 // Purge is one slice of a retention.

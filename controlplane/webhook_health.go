@@ -118,7 +118,8 @@ func bucketTop(bucket int) time.Duration {
 // Health sums attempts up. P50 and P95 are of successes, and at most 19 % more
 // than the exact value.
 type Health struct {
-	// Hour is the beginning of the hour; zero in a sum over many.
+	// Hour is the beginning of the hour, or of the day that is summed up; zero in a
+	// sum over any other time.
 	Hour      time.Time     `json:"hour,omitzero"`
 	Succeeded int64         `json:"succeeded"`
 	Failed    int64         `json:"failed"`
@@ -149,18 +150,19 @@ func sumHealth(buckets []HealthBucket) (h Health) {
 	return h
 }
 
-// hourlyHealth sums each hour up; buckets are ordered by hour.
-func hourlyHealth(buckets []HealthBucket) (hours []Health) {
+// healthBy sums each hour, or each day of UTC, up; buckets are ordered by hour.
+func healthBy(span time.Duration, buckets []HealthBucket) (sums []Health) {
 	for len(buckets) > 0 {
-		n := slices.IndexFunc(buckets, func(b HealthBucket) bool { return !b.Hour.Equal(buckets[0].Hour) })
+		first := buckets[0].Hour.Truncate(span)
+		n := slices.IndexFunc(buckets, func(b HealthBucket) bool { return !b.Hour.Truncate(span).Equal(first) })
 		if n < 0 {
 			n = len(buckets)
 		}
 		h := sumHealth(buckets[:n])
-		h.Hour = buckets[0].Hour
-		hours, buckets = append(hours, h), buckets[n:]
+		h.Hour = first
+		sums, buckets = append(sums, h), buckets[n:]
 	}
-	return hours
+	return sums
 }
 
 func quantile(counts []int64, total int64, q float64) time.Duration {

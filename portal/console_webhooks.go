@@ -13,6 +13,8 @@ type merchantWebhooksPage struct {
 	merchantRow
 	Tabs      []link
 	Endpoints []endpointRow
+	// Figures are of each environment in which anything was sent.
+	Figures []webhookFigures
 }
 
 func (p merchantWebhooksPage) title() (string, []any) {
@@ -33,6 +35,15 @@ func showMerchantWebhooks(x *exchange) error {
 		row := x.endpointRow(v)
 		row.Href = x.at("merchants.deliveries", m.ID) + "?" + url.Values{"env": {string(v.Environment)}, "endpoint": {v.ID}}.Encode()
 		page.Endpoints = append(page.Endpoints, row)
+	}
+	for _, env := range []controlplane.Environment{controlplane.Live, controlplane.Test} {
+		f, err := x.webhookFigures(m.ID, env)
+		if err != nil {
+			return err
+		}
+		if f.Any() {
+			page.Figures = append(page.Figures, f)
+		}
 	}
 	return x.render(http.StatusOK, "merchants.webhooks", page)
 }

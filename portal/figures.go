@@ -1,6 +1,10 @@
 package portal
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // The numbers of a drawing are those of the SVG's viewBox, so that no style is
 // needed.
@@ -16,6 +20,15 @@ type bar struct{ X, Y, Width, Height int }
 type layer struct {
 	Class string
 	Bars  []bar
+}
+
+// Path draws the bars as one shape, which takes a fifth of the bytes of rectangles.
+func (l layer) Path() string {
+	var b strings.Builder
+	for _, r := range l.Bars {
+		fmt.Fprintf(&b, "M%d %dh%dv%dh-%dz", r.X, r.Y, r.Width, r.Height, r.Width)
+	}
+	return b.String()
 }
 
 // stacked draws columns of counts, a layer for each class, the first at the bottom.

@@ -34,10 +34,10 @@ type side struct {
 	Href   string
 	Key    *keyView
 	Called bool
-	// Requests is the address of the request log; empty for those who may not see
-	// it.
-	Requests string
+	// Log is the address of the request log.
+	Log      string
 	Traffic  traffic
+	Webhooks webhookFigures
 }
 
 func (p overviewPage) Complete() bool { return p.Done == len(p.Steps) }
@@ -77,12 +77,12 @@ func showOverview(x *exchange) error {
 
 func (x *exchange) sides(b keyBook) (sides []side, err error) {
 	for _, env := range []controlplane.Environment{controlplane.Test, controlplane.Live} {
-		s := side{Env: env, Href: x.table.byName["keys"].path(env), Key: b.active(env), Called: b.called(env)}
-		if log := x.table.byName["requests"]; log.allows(x.session.Role) {
-			s.Requests = log.path(env)
-			if s.Traffic, err = x.traffic(x.session.MerchantID, env, &url.URL{Path: s.Requests}); err != nil {
-				return nil, err
-			}
+		s := side{Env: env, Href: x.table.byName["keys"].path(env), Key: b.active(env), Called: b.called(env), Log: x.table.byName["requests"].path(env)}
+		if s.Traffic, err = x.traffic(x.session.MerchantID, env, &url.URL{Path: s.Log}); err != nil {
+			return nil, err
+		}
+		if s.Webhooks, err = x.webhookFigures(x.session.MerchantID, env); err != nil {
+			return nil, err
 		}
 		sides = append(sides, s)
 	}

@@ -25,9 +25,7 @@ type webhookPage struct {
 	// Latest are the newest deliveries.
 	Latest  []deliveryRow
 	Replays []controlplane.Replay
-	// Hourly, Speed and Daily are drawn if anything was attempted.
-	Tried                bool
-	Hourly, Speed, Daily plot
+	Figures webhookFigures
 
 	MayChange, MayTest, MayReplay bool
 }
@@ -46,11 +44,9 @@ func showWebhook(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	now := x.clock()
-	day := dayOf(e.Hours, now)
 	page := webhookPage{
-		endpointRow: x.endpointRow(e.EndpointView), Env: x.env(), Secrets: e.Secrets, Replays: e.Replays, Tried: len(e.Hours) > 0,
-		Hourly: countPlot("webhook.plot.day", day), Speed: tookPlot("webhook.plot.speed", day), Daily: countPlot("webhook.plot.week", weekOf(e.Hours, now)),
+		endpointRow: x.endpointRow(e.EndpointView), Env: x.env(), Secrets: e.Secrets, Replays: e.Replays,
+		Figures:   newWebhookFigures(e.Hours, e.Days, x.clock()),
 		MayChange: x.offers("webhooks.update"), MayTest: x.offers("webhooks.test"), MayReplay: x.offers("webhooks.replay.start"),
 	}
 	if page.Test, err = x.testResult(e.ID); err != nil {

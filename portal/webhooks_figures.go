@@ -60,15 +60,13 @@ func dayOf(hours []controlplane.Health, now time.Time) []healthSlot {
 	return rated(slots)
 }
 
-// weekOf fills the last seven days of UTC, today last. Quantiles of hours cannot be
-// added up, so days have none.
-func weekOf(hours []controlplane.Health, now time.Time) []healthSlot {
+// weekOf fills the last seven days of UTC, today last.
+func weekOf(days []controlplane.Health, now time.Time) []healthSlot {
 	const day = 24 * time.Hour
 	slots := emptySlots(7, now.UTC().Truncate(day), day)
-	for _, h := range hours {
+	for _, h := range days {
 		if s := slotOf(slots, h.Hour, day); s != nil {
-			s.Succeeded += h.Succeeded
-			s.Failed += h.Failed
+			s.Health = h
 		}
 	}
 	return rated(slots)
@@ -109,6 +107,35 @@ type plot struct {
 	Top     int64
 	TopTook took
 	Slots   []healthSlot
+	// Format is that of the slots' times.
+	Format string
+}
+
+// webhookFigures is how webhooks did in the last day and week.
+type webhookFigures struct {
+	// Env is empty on the page of an endpoint, which is of one.
+	Env             controlplane.Environment
+	Day, DaySpeed   plot
+	Week, WeekSpeed plot
+}
+
+// Any reports whether there is anything to show.
+func (f webhookFigures) Any() bool { return len(f.Day.Tried())+len(f.Week.Tried()) > 0 }
+
+func newWebhookFigures(hours, days []controlplane.Health, now time.Time) (f webhookFigures) {
+	day, week := dayOf(hours, now), weekOf(days, now)
+	f.Day, f.DaySpeed = countPlot("webhook.plot.day", day), tookPlot("webhook.plot.speed", day)
+	f.Week, f.WeekSpeed = countPlot("webhook.plot.week", week), tookPlot("webhook.plot.speed_week", week)
+	f.Day.Format, f.Week.Format = "02 15:04", time.DateOnly
+	return f
+}
+
+// webhookFigures reads those of all endpoints of a merchant in an environment.
+func (x *exchange) webhookFigures(merchantID string, env controlplane.Environment) (webhookFigures, error) {
+	h, err := x.service.WebhookHealth(x.ctx(), x.actor(), controlplane.WebhookHealthFilter{MerchantID: merchantID, Environment: env})
+	f := newWebhookFigures(h.Hours, h.Days, x.clock())
+	f.Env = env
+	return f, err
 }
 
 // countPlot stacks failures on successes.

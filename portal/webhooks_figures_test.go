@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"errors"
 	"html/template"
 	"strings"
 	"testing"
@@ -49,8 +50,9 @@ func TestHoursFallIntoTheirSlots(t *testing.T) {
 	if p := countPlot("", day); len(p.Tried()) != 2 || len(p.Layers[0].Bars) != 2 || len(p.Layers[1].Bars) != 0 {
 		t.Errorf("the plot of the day: %+v", p)
 	}
-	week := weekOf(hours, now)
-	if len(week) != 7 || week[6].Succeeded != 1 || week[5].Succeeded != 2 || week[0].Succeeded != 0 {
+	today := now.Truncate(24 * time.Hour)
+	week := weekOf([]controlplane.Health{{Hour: today.Add(-7 * 24 * time.Hour), Succeeded: 9}, {Hour: today.Add(-24 * time.Hour), Succeeded: 2, P95: 3}, {Hour: today, Succeeded: 1}}, now)
+	if len(week) != 7 || week[6].Succeeded != 1 || week[5].Succeeded != 2 || week[5].P95 != 3 || week[0].Succeeded != 0 {
 		t.Errorf("the week: %+v", week)
 	}
 }
@@ -110,4 +112,42 @@ func TestExcerptIsBoundedText(t *testing.T) {
 			t.Fatal("letters are lost and it is not said to be cut")
 		}
 	})
+}
+
+// The overview of a merchant and the console draw how webhooks did, in each
+// environment apart: quantiles of a day are those of all its attempts together.
+func TestOverviewDrawsHowWebhooksDo(t *testing.T) {
+	w := newWorld(t)
+	s, b := w.shop()
+	if rec := b.get("/"); strings.Contains(rec.Body.String(), "Time to a 2xx") {
+		t.Error("nothing is drawn as something")
+	}
+	for i, row := range []int64{w.webhook(s.merchant.ID, "https://a.example.com/").Row, w.webhook(s.merchant.ID, "https://b.example.com/").Row} {
+		w.must(w.db.Update(t.Context(), func(tx controlplane.Tx) error {
+			for hour := range 3 {
+				c := controlplane.HealthBucket{
+					EndpointRow: row, Hour: w.clock.Now().Truncate(time.Hour).Add(-time.Duration(hour) * time.Hour),
+					Bucket: controlplane.LatencyBucket(time.Duration(1+99*i) * time.Millisecond), Count: int64(90 - 80*i),
+				}
+				failed := c
+				failed.Bucket, failed.Count = 0, 1
+				if err := errors.Join(tx.AddHealth(t.Context(), c), tx.AddHealth(t.Context(), failed)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	h, err := w.service.WebhookHealth(t.Context(), controlplane.LocalActor("root"), controlplane.WebhookHealthFilter{MerchantID: s.merchant.ID, Environment: controlplane.Test})
+	w.must(err)
+	if len(h.Hours) != 3 || len(h.Days) != 1 || h.Days[0].Succeeded != 300 || h.Days[0].Failed != 6 || h.Days[0].P50 != time.Millisecond || h.Days[0].P95 < 100*time.Millisecond {
+		t.Errorf("%+v", h)
+	}
+	for _, role := range merchantRoles() {
+		rec := w.as(s, role).get("/")
+		w.as(s, role).wants(rec, 200, "Attempts per hour, last 24 hours", "Time to a 2xx per day, last 7 days", "<td>300</td><td>6</td><td>98 %</td>")
+		if n := strings.Count(rec.Body.String(), `class="p95"`); n != 2 {
+			t.Errorf("%s: %d drawings of times, want those of the test side alone", role, n)
+		}
+	}
 }

@@ -27,6 +27,8 @@ const (
 		ON CONFLICT (endpoint_row, hour, bucket) DO UPDATE SET count = endpoint_health.count + excluded.count`
 	sqlHealth = `SELECT h.endpoint_row, h.hour, h.bucket, h.count FROM endpoints e JOIN endpoint_health h ON h.endpoint_row = e.row_id
 		WHERE e.merchant_id = $1 AND e.row_id = $2 AND h.hour >= $3 ORDER BY h.hour, h.bucket`
+	sqlHealthOfMerchant = `SELECT h.hour, h.bucket, CAST(SUM(h.count) AS BIGINT) FROM endpoints e JOIN endpoint_health h ON h.endpoint_row = e.row_id
+		WHERE e.merchant_id = $1 AND e.environment = $2 AND h.hour >= $3 GROUP BY h.hour, h.bucket ORDER BY h.hour, h.bucket`
 )
 
 func (t *tx) SaveEndpointCondition(ctx context.Context, c controlplane.EndpointCondition) error {
@@ -60,4 +62,10 @@ func (t *tx) EndpointHealth(ctx context.Context, merchantID string, endpointRow 
 	return list(ctx, t, "endpoint health", func(r scanner, b *controlplane.HealthBucket) error {
 		return r.Scan(&b.EndpointRow, timeColumn{&b.Hour}, &b.Bucket, &b.Count)
 	}, sqlHealth, merchantID, endpointRow, micros(since))
+}
+
+func (t *tx) MerchantHealth(ctx context.Context, merchantID string, env controlplane.Environment, since time.Time) ([]controlplane.HealthBucket, error) {
+	return list(ctx, t, "webhook health", func(r scanner, b *controlplane.HealthBucket) error {
+		return r.Scan(timeColumn{&b.Hour}, &b.Bucket, &b.Count)
+	}, sqlHealthOfMerchant, merchantID, env, micros(since))
 }

@@ -356,6 +356,7 @@ func endpointHealth(k *kit) {
 	same(k, get(e.MerchantID, hour), []controlplane.HealthBucket{{EndpointRow: e.Row, Hour: hour, Count: 1}, later})
 	same(k, get(e.MerchantID, hour.Add(time.Microsecond)), []controlplane.HealthBucket{later})
 	same(k, get("mer_x", hour), nil)
+	healthOfMerchant(k, e, hour)
 
 	condition := func(merchantID string) controlplane.EndpointCondition {
 		return read(k, func(ctx context.Context, tx controlplane.Tx) (controlplane.EndpointCondition, error) {
@@ -419,4 +420,25 @@ func serviceTokens(k *kit) {
 	same(k, read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.ServiceToken, error) {
 		return tx.ServiceTokens(ctx)
 	}), []controlplane.ServiceToken{token})
+}
+
+// healthOfMerchant: the counts of all endpoints of an environment are added up, hour
+// by hour. e has one failure in the hour and five successes in the next.
+func healthOfMerchant(k *kit, e controlplane.Endpoint, hour time.Time) {
+	second, tests := Endpoint(e.MerchantID, 2), Endpoint(e.MerchantID, 3)
+	second.Environment, tests.Environment = e.Environment, controlplane.Test
+	second, tests = k.endpoint(second), k.endpoint(tests)
+	for row, n := range map[int64]int64{second.Row: 10, tests.Row: 100} {
+		b := controlplane.HealthBucket{EndpointRow: row, Hour: hour.Add(time.Hour), Bucket: 7, Count: n}
+		k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.AddHealth(ctx, b) })
+	}
+	of := func(merchantID string, env controlplane.Environment, since time.Time) []controlplane.HealthBucket {
+		return read(k, func(ctx context.Context, tx controlplane.Tx) ([]controlplane.HealthBucket, error) {
+			return tx.MerchantHealth(ctx, merchantID, env, since)
+		})
+	}
+	later := controlplane.HealthBucket{Hour: hour.Add(time.Hour), Bucket: 7, Count: 15}
+	same(k, of(e.MerchantID, e.Environment, hour), []controlplane.HealthBucket{{Hour: hour, Count: 1}, later})
+	same(k, of(e.MerchantID, e.Environment, hour.Add(time.Microsecond)), []controlplane.HealthBucket{later})
+	same(k, of("mer_x", e.Environment, hour), nil)
 }
