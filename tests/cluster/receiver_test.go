@@ -148,8 +148,18 @@ func (r *receiver) count() int {
 }
 
 // processOf is the node that has the other end of a connection: the kernel tells whose
-// socket it is.
+// socket it is, but may leave one out of a list that changes while it is read. It is 0
+// for a node that was killed meanwhile.
 func (c *cluster) processOf(client net.Addr) int {
+	for range 5 {
+		if pid := c.lookUp(client); pid != 0 {
+			return pid
+		}
+	}
+	return 0
+}
+
+func (c *cluster) lookUp(client net.Addr) int {
 	text, err := os.ReadFile("/proc/net/tcp")
 	if err != nil {
 		return 0

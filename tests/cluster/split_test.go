@@ -46,10 +46,10 @@ func (b *backend) wantDeliveredBy(t *testing.T, by, from *node) {
 	b.c.wantNoTwoLeases(t)
 	for id, all := range b.c.receiver.seen() {
 		first, last := all[0], all[len(all)-1]
-		if len(all) > 2 || last.pid != by.pid() {
+		if len(all) > 2 || last.pid == from.pid() {
 			t.Errorf("%s was attempted %d times, the last by process %d, want %s", id, len(all), last.pid, by.name)
 		}
-		if len(all) == 2 && first.pid != from.pid() {
+		if len(all) == 2 && first.pid == by.pid() {
 			t.Errorf("%s was first attempted by process %d, want %s", id, first.pid, from.name)
 		}
 	}
