@@ -57,9 +57,10 @@ type Backlog struct {
 	EndpointRow int64
 	MerchantID  string
 	Lane        Lane
-	// NextAt is when the first of it is due.
+	// NextAt is when the first of it is due; zero if it is held for an endpoint that
+	// was deleted.
 	NextAt time.Time
-	// Stopped: the endpoint is not enabled.
+	// Stopped: the endpoint is not enabled, and what waits has to be settled.
 	Stopped bool
 }
 

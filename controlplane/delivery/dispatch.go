@@ -101,6 +101,16 @@ func (e *Engine) wake(row int64, merchantID string, lane controlplane.Lane, at t
 	e.look(ep)
 }
 
+// takeUp notes what waits for an endpoint. Without a time that is only what was held.
+func (e *Engine) takeUp(b controlplane.Backlog) {
+	if !b.NextAt.IsZero() {
+		e.wake(b.EndpointRow, b.MerchantID, b.Lane, b.NextAt)
+	}
+	if b.Stopped {
+		e.chores.settle[b.EndpointRow] = true
+	}
+}
+
 // forget takes a claim out of the memory's account.
 func (e *Engine) forget(c controlplane.Claim) {
 	e.claims--

@@ -183,8 +183,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.changed[ep.row] = ep
 	}
 	for _, b := range backlogs {
-		e.wake(b.EndpointRow, b.MerchantID, b.Lane, b.NextAt)
-		e.chores.settle[b.EndpointRow] = true
+		e.takeUp(b)
 	}
 	for _, ep := range e.endpoints {
 		e.look(ep) // some were changed while the engine stood still

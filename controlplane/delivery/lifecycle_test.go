@@ -306,3 +306,27 @@ func TestRetention(t *testing.T) {
 		}
 	})
 }
+
+// Whoever deletes an endpoint may die before what was held for it is settled.
+func TestHeldDeliveriesOfADeletedEndpointAreCancelledByTheNextStart(t *testing.T) {
+	inTime(t, delivery.Limits{}, func(p *plant) {
+		e := p.shop()
+		_, err := p.DisableEndpoint(p.Context(), root(), controlplane.DisableEndpoint{MerchantID: e.MerchantID, EndpointID: e.ID})
+		p.must(err)
+		ids := p.ingest(e.MerchantID, 3)
+		if s := p.states(e); s[controlplane.DeliveryHeld] != 3 {
+			p.Fatalf("%v", s)
+		}
+		e.State = controlplane.EndpointDeleted
+		p.update(func(ctx context.Context, tx controlplane.Tx) error { return tx.UpdateEndpoint(ctx, e) })
+		engine, err := delivery.New(delivery.Config{Store: p.store, Sealer: p.ring, Clock: time.Now, Random: noRandom{}})
+		p.must(err)
+		p.engine = engine
+		p.must(engine.Configure(delivery.Settings{Sender: p.receiver, Operations: p.Service, Log: p.log}))
+		p.start()
+		written()
+		if s := p.states(e); s[controlplane.DeliveryCancelled] != len(ids) {
+			p.Errorf("%v", s)
+		}
+	})
+}

@@ -169,10 +169,7 @@ func (e *Engine) poll(ctx context.Context, refresh bool) time.Duration {
 	for _, b := range backlogs {
 		ep := e.endpoint(b.EndpointRow, b.MerchantID)
 		ep.stale = ep.stale || refresh && ep.stopped(e.now())
-		e.wake(b.EndpointRow, b.MerchantID, b.Lane, b.NextAt)
-		if b.Stopped {
-			e.chores.settle[b.EndpointRow] = true
-		}
+		e.takeUp(b)
 	}
 	e.chores.replays = true
 	poke(e.choreNow)

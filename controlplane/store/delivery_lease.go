@@ -36,9 +36,17 @@ const (
 	sqlReleaseDelivery   = `UPDATE deliveries SET state = 'pending' WHERE row_id = $1 AND lease = $2 AND state || '' = 'inflight'`
 	sqlExtendLease       = `UPDATE deliveries SET lease_until = $1 WHERE row_id = $2 AND lease = $3 AND state || '' = 'inflight'`
 	sqlRecoverDeliveries = `UPDATE deliveries SET state = 'pending' WHERE state = 'inflight' AND lease_until <= $1`
-	sqlBacklogs          = `SELECT d.endpoint_row, e.merchant_id, d.lane, MIN(d.next_at), CASE WHEN e.state = 'enabled' THEN 0 ELSE 1 END
-		FROM deliveries d JOIN endpoints e ON e.row_id = d.endpoint_row
-		WHERE d.state = 'pending' GROUP BY d.endpoint_row, e.merchant_id, d.lane, e.state ORDER BY d.endpoint_row, d.lane`
+	// A look at the end of an index for each endpoint and lane: to count through all that
+	// waits took 0.4 s for a million. The second half is what a process left that died
+	// after it had deleted an endpoint.
+	sqlBacklogs = `SELECT b.endpoint_row, b.merchant_id, b.lane, b.next_at, b.stopped FROM (
+			SELECT e.row_id AS endpoint_row, e.merchant_id, l.lane, CASE WHEN e.state = 'enabled' THEN 0 ELSE 1 END AS stopped,
+				(SELECT d.next_at FROM deliveries d WHERE d.endpoint_row = e.row_id AND d.lane = l.lane AND d.state = 'pending' ORDER BY d.next_at LIMIT 1) AS next_at
+			FROM endpoints e CROSS JOIN (SELECT 0 AS lane UNION ALL SELECT 1 UNION ALL SELECT 2) l) b
+		WHERE b.next_at IS NOT NULL
+		UNION ALL SELECT e.row_id, e.merchant_id, 0, 0, 1 FROM endpoints e
+		WHERE e.state = 'deleted' AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_row = e.row_id AND d.state = 'held')
+		ORDER BY 1, 3`
 	// The states are asked for twice: on PostgreSQL a row may be claimed between the
 	// inner look and the write.
 	sqlHoldPending = `UPDATE deliveries SET state = 'held' WHERE row_id IN (

@@ -56,6 +56,7 @@ func (o options) kinds() (chosen []kind, most int) {
 // lab is a server that delivers, with everything around it.
 type lab struct {
 	o         options
+	launch    launch
 	server    *server
 	receivers *receivers
 	token     string
@@ -71,11 +72,11 @@ func newLab(ctx context.Context, o options, dir, name string, r *receivers) (*la
 
 func newLabOn(ctx context.Context, o options, dir, name, store string, r *receivers) (l *lab, err error) {
 	l = &lab{o: o, receivers: r}
-	l.server, err = launch{
+	l.launch = launch{
 		name: name, store: store, site: "\tmerchant_events",
 		merchants: fmt.Sprintf("\t\tdelivery {\n\t\t\tallowed_ports %s\n\t\t\tallowed_private_ranges 127.0.0.0/8\n\t\t\ttrusted_ca_certs %s\n\t\t}", r.port, r.caFile),
-	}.start(ctx, o, dir)
-	if err != nil {
+	}
+	if l.server, err = l.launch.start(ctx, o, dir); err != nil {
 		return nil, err
 	}
 	var issued struct{ Secret string }
@@ -113,7 +114,7 @@ func (l *lab) pass(ctx context.Context, k kind) (p passage, err error) {
 	} else if err := l.warm(ctx, merchants); err != nil {
 		return p, err
 	}
-	before, err := l.server.cpu()
+	before, err := l.server.used()
 	if err != nil {
 		return p, err
 	}
@@ -127,9 +128,9 @@ func (l *lab) pass(ctx context.Context, k kind) (p passage, err error) {
 		return p, err
 	}
 	time.Sleep(settle)
-	after, err := l.server.cpu()
+	after, err := l.server.used()
 	p = f.passed(n)
-	p.cpu = after - before
+	p.cpu, p.written = after.cpu-before.cpu, after.written-before.written
 	return p, err
 }
 
@@ -231,8 +232,8 @@ func (r *receivers) good(n int) []string {
 	return urls
 }
 
-const deliveryHead = "| what | delivered/s | to the bare loop | commit to arrival, p50 / p95 / p99 ms | request to arrival, p50 / p99 ms | ingest/s | ingest p99 ms | CPU ms per 1,000 |\n" +
-	"|---|---:|---|---|---|---:|---:|---:|\n"
+const deliveryHead = "| what | delivered/s | to the bare loop | commit to arrival, p50 / p95 / p99 ms | request to arrival, p50 / p99 ms | ingest/s | ingest p99 ms | CPU ms per 1,000 | kB written per event |\n" +
+	"|---|---:|---|---|---|---:|---:|---:|---:|\n"
 
 func (o outcome) row() string {
 	of := func(figure func(passage) float64) float64 {
@@ -246,7 +247,7 @@ func (o outcome) row() string {
 		return fmt.Sprintf("%.1f", of(func(p passage) float64 { return quantile(times(p), q) }))
 	}
 	commit, whole, answer := func(p passage) []time.Duration { return p.commit }, func(p passage) []time.Duration { return p.whole }, func(p passage) []time.Duration { return p.answer }
-	cells := []string{o.name, "", "", "", "", fmt.Sprintf("%.0f", of(passage.intakeRate)), ms(answer, 0.99), fmt.Sprintf("%.0f", of(passage.cpuMillis))}
+	cells := []string{o.name, "", "", "", "", fmt.Sprintf("%.0f", of(passage.intakeRate)), ms(answer, 0.99), fmt.Sprintf("%.0f", of(passage.cpuMillis)), fmt.Sprintf("%.1f", of(passage.writtenKB))}
 	if o.endpoints > 0 {
 		cells[1] = fmt.Sprintf("%.0f", of(passage.perSecond))
 		cells[3] = ms(commit, 0.5) + " / " + ms(commit, 0.95) + " / " + ms(commit, 0.99)

@@ -63,6 +63,7 @@ type passage struct {
 	// wall is until the last arrival, intake until the last answer.
 	wall, intake time.Duration
 	cpu          time.Duration
+	written      int64
 	// answer is from a request to its answer, whole from the request to the arrival,
 	// commit from the answer to the arrival. Each is sorted.
 	answer, whole, commit []time.Duration
@@ -75,6 +76,9 @@ func (p passage) intakeRate() float64 { return float64(p.events) / p.intake.Seco
 func (p passage) cpuMillis() float64 {
 	return 1000 * float64(p.cpu.Milliseconds()) / float64(p.events)
 }
+
+// writtenKB is what the server wrote to its disk, for one event.
+func (p passage) writtenKB() float64 { return float64(p.written) / 1000 / float64(p.events) }
 
 // passed reads the times of the first n events.
 func (f *flow) passed(n int64) (p passage) {

@@ -30,7 +30,7 @@ func main() {
 	flag.DurationVar(&o.slice, "slice", 2*time.Second, "length of a slice")
 	flag.IntVar(&o.connections, "connections", 16, "keep-alive connections")
 	flag.StringVar(&o.write, "write", "", "Markdown file whose measured sections are replaced")
-	flag.StringVar(&o.parts, "parts", "proxies,refusals,flood,requestlog,delivery,fairness,postgres,redis,units", "what to measure")
+	flag.StringVar(&o.parts, "parts", "proxies,refusals,flood,requestlog,delivery,fairness,recovery,postgres,redis,units", "what to measure")
 	flag.BoolVar(&o.peers, "peers", true, "measure the proxies beside HAProxy and nginx, which are installed")
 	flag.StringVar(&o.only, "only", "", "of the ways to load the delivery, those whose name holds this text")
 	flag.StringVar(&o.note, "note", "", "what to say of the machine beside the figures")
@@ -85,7 +85,7 @@ func run(ctx context.Context, o options) error {
 
 func measures() map[string]func(context.Context, options, string, *report) error {
 	return map[string]func(context.Context, options, string, *report) error{
-		"proxies": measureProxies, "refusals": measureRefusals, "flood": measureFlood, "requestlog": measureRequestLog, "delivery": measureDelivery, "fairness": measureFairness, "units": measureUnits,
+		"proxies": measureProxies, "refusals": measureRefusals, "flood": measureFlood, "requestlog": measureRequestLog, "delivery": measureDelivery, "fairness": measureFairness, "recovery": measureRecovery, "units": measureUnits,
 		"postgres": withServers(measurePostgres), "redis": withServers(measureRedis),
 	}
 }

@@ -189,3 +189,43 @@ func (s *server) cpu() (time.Duration, error) {
 	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux that Go runs on
 	return time.Duration(user+system) * tick, errors.Join(err1, err2)
 }
+
+// usage is what a process has used so far.
+type usage struct {
+	cpu     time.Duration
+	written int64 // bytes for disks
+}
+
+func (s *server) used() (u usage, err error) {
+	if u.cpu, err = s.cpu(); err != nil {
+		return u, err
+	}
+	u.written, err = s.proc("io", "write_bytes:")
+	return u, err
+}
+
+// proc reads a number from one of the process's files in /proc.
+func (s *server) proc(file, name string) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name {
+			return strconv.ParseInt(fields[1], 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("/proc: %s has no %s", file, name)
+}
+
+// kill ends the process without a word, and waits until it is gone.
+func (s *server) kill() error {
+	if err := s.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	var exit *exec.ExitError
+	if err := s.cmd.Wait(); !errors.As(err, &exit) {
+		return err
+	}
+	return nil
+}
