@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -22,13 +24,7 @@ const (
 			d.attempts, d.created_at, d.next_at, d.first_attempt_at, d.last_attempt_at, d.last_status, d.last_fault, d.finished_at, d.lease
 		FROM deliveries d JOIN endpoints e ON e.row_id = d.endpoint_row JOIN events v ON v.row_id = d.event_row
 		WHERE d.merchant_id = $1 AND d.event_row = $2 AND d.endpoint_row = $3 ORDER BY d.row_id DESC LIMIT 1`
-	// Three texts of one listing: each leads the database to another index.
-	sqlDeliveries = `SELECT d.row_id, d.id, d.merchant_id, d.environment, d.endpoint_row, e.id, d.event_row, v.id, d.type, d.state, d.lane, d.replay_of,
-			d.attempts, d.created_at, d.next_at, d.first_attempt_at, d.last_attempt_at, d.last_status, d.last_fault, d.finished_at, d.lease
-		FROM deliveries d JOIN endpoints e ON e.row_id = d.endpoint_row JOIN events v ON v.row_id = d.event_row
-		WHERE d.merchant_id = $1 AND d.environment = $2 AND d.row_id >= $3 AND d.row_id < $4
-			AND ($5 = '' OR d.type = $5) AND ($6 = '' OR d.state = $6)
-		ORDER BY d.row_id DESC LIMIT $7`
+	// Two texts of one listing: each leads the database to another index.
 	sqlDeliveriesOfEndpoint = `SELECT d.row_id, d.id, d.merchant_id, d.environment, d.endpoint_row, e.id, d.event_row, v.id, d.type, d.state, d.lane, d.replay_of,
 			d.attempts, d.created_at, d.next_at, d.first_attempt_at, d.last_attempt_at, d.last_status, d.last_fault, d.finished_at, d.lease
 		FROM endpoints e JOIN deliveries d ON d.endpoint_row = e.row_id JOIN events v ON v.row_id = d.event_row
@@ -41,6 +37,7 @@ const (
 		WHERE v.merchant_id = $1 AND v.environment = $2 AND d.row_id >= $3 AND d.row_id < $4
 			AND ($5 = '' OR d.type = $5) AND ($6 = '' OR d.state = $6) AND v.id = $7
 		ORDER BY d.row_id DESC LIMIT $8`
+	sqlDeliveryEndpoints   = `SELECT id FROM endpoints WHERE merchant_id = $1 AND environment = $2`
 	sqlDeliveryRow         = `SELECT row_id FROM deliveries WHERE merchant_id = $1 AND id = $2`
 	sqlNewestDeliveryRow   = `SELECT COALESCE(MAX(row_id), 0) FROM deliveries`
 	sqlDeliveryCreatedFrom = `SELECT created_at FROM deliveries WHERE row_id >= $1 ORDER BY row_id LIMIT 1`
@@ -87,14 +84,35 @@ func (t *tx) Deliveries(ctx context.Context, f controlplane.DeliveryFilter) ([]c
 		return nil, err
 	}
 	args := []any{f.MerchantID, f.Environment, from, before, f.Type, f.State}
-	query := sqlDeliveries
 	switch {
 	case f.EndpointID != "":
-		query, args = sqlDeliveriesOfEndpoint, append(args, f.EndpointID, f.EventID)
+		return list(ctx, t, "deliveries", scanDelivery, sqlDeliveriesOfEndpoint, append(args, f.EndpointID, f.EventID, f.Rows())...)
 	case f.EventID != "":
-		query, args = sqlDeliveriesOfEvent, append(args, f.EventID)
+		return list(ctx, t, "deliveries", scanDelivery, sqlDeliveriesOfEvent, append(args, f.EventID, f.Rows())...)
 	}
-	return list(ctx, t, "deliveries", scanDelivery, query, append(args, f.Rows())...)
+	return t.deliveriesOfAll(ctx, f, from, before)
+}
+
+// deliveriesOfAll merges the newest of each endpoint, deleted ones too.
+func (t *tx) deliveriesOfAll(ctx context.Context, f controlplane.DeliveryFilter, from, before int64) (newest []controlplane.Delivery, err error) {
+	ids, err := list(ctx, t, "endpoints", scanValue[string], sqlDeliveryEndpoints, f.MerchantID, f.Environment)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		page, err := list(ctx, t, "deliveries", scanDelivery, sqlDeliveriesOfEndpoint,
+			f.MerchantID, f.Environment, from, before, f.Type, f.State, id, "", f.Rows())
+		if err != nil {
+			return nil, err
+		}
+		newest = append(newest, page...)
+		slices.SortFunc(newest, func(a, b controlplane.Delivery) int { return cmp.Compare(b.Row, a.Row) })
+		if len(newest) >= f.Rows() {
+			newest = newest[:f.Rows()]
+			from = newest[len(newest)-1].Row // what is older than these does not count
+		}
+	}
+	return newest, nil
 }
 
 // deliveryRange turns the times of a filter, and where its page begins, into rows:

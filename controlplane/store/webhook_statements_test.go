@@ -71,7 +71,7 @@ func TestHotStatementsUseTheirIndexes(t *testing.T) {
 		"sqlRecoverDeliveries":     "deliveries_inflight",
 		"sqlCountPending":          "deliveries_",
 		"sqlCountInflight":         "deliveries_inflight",
-		"sqlDeliveries":            "deliveries_merchant",
+		"sqlDeliveryEndpoints":     "endpoints_merchant",
 		"sqlDeliveriesOfEndpoint":  "deliveries_endpoint",
 		"sqlDeliveriesOfEvent":     "deliveries_event",
 		"sqlNewestDelivery":        "deliveries_event",
