@@ -36,9 +36,9 @@ const (
 	sqlReleaseDelivery   = `UPDATE deliveries SET state = 'pending' WHERE row_id = $1 AND lease = $2 AND state || '' = 'inflight'`
 	sqlExtendLease       = `UPDATE deliveries SET lease_until = $1 WHERE row_id = $2 AND lease = $3 AND state || '' = 'inflight'`
 	sqlRecoverDeliveries = `UPDATE deliveries SET state = 'pending' WHERE state = 'inflight' AND lease_until <= $1`
-	// A look at the end of an index for each endpoint and lane: to count through all that
-	// waits took 0.4 s for a million. The second half is what a process left that died
-	// after it had deleted an endpoint.
+	// A look at the end of an index for each endpoint and lane does not take longer the
+	// more there waits. The second half is what a process left that died after it had
+	// deleted an endpoint.
 	sqlBacklogs = `SELECT b.endpoint_row, b.merchant_id, b.lane, b.next_at, b.stopped FROM (
 			SELECT e.row_id AS endpoint_row, e.merchant_id, l.lane, CASE WHEN e.state = 'enabled' THEN 0 ELSE 1 END AS stopped,
 				(SELECT d.next_at FROM deliveries d WHERE d.endpoint_row = e.row_id AND d.lane = l.lane AND d.state = 'pending' ORDER BY d.next_at LIMIT 1) AS next_at
