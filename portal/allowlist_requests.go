@@ -62,6 +62,8 @@ func requestBadge(s controlplane.AllowlistRequestState) badge {
 type requestPage struct {
 	form
 	Tabs []link
+	// Result is what the change would have done; nil until that is asked.
+	Result *simulation
 }
 
 // Lengths of what the form takes; the operation's own rules are stricter.
@@ -74,11 +76,11 @@ func showAllowlistRequest(x *exchange) error {
 	if err := x.mayChange(); err != nil {
 		return err
 	}
-	return x.requestForm(http.StatusOK, x.requestFields(x.query("action"), x.query("cidr"), ""))
+	return x.requestForm(http.StatusOK, x.requestFields(x.query("action"), x.query("cidr"), ""), nil)
 }
 
-func (x *exchange) requestForm(status int, f form) error {
-	return x.render(status, "allowlist.requests.new", requestPage{f, x.tabs("allowlist", "allowlist.check", "allowlist.requests")})
+func (x *exchange) requestForm(status int, f form, result *simulation) error {
+	return x.render(status, "allowlist.requests.new", requestPage{f, x.tabs("allowlist", "allowlist.check", "allowlist.requests"), result})
 }
 
 func (x *exchange) requestFields(action, cidr, reason string) form {
@@ -95,6 +97,9 @@ func (x *exchange) requestFields(action, cidr, reason string) form {
 
 func submitAllowlistRequest(x *exchange) error {
 	action, cidr, reason := x.value("action"), x.value("cidr"), x.value("reason")
+	if x.value("try") != "" {
+		return x.tryRequest(action, cidr, reason)
+	}
 	_, err := x.service.RequestAllowlistChange(x.ctx(), x.actor(), controlplane.RequestAllowlistChange{
 		MerchantID: x.session.MerchantID, Action: controlplane.AllowlistAction(action), CIDR: cidr, Reason: reason,
 	})
@@ -102,7 +107,47 @@ func submitAllowlistRequest(x *exchange) error {
 		return x.done("request_sent", "allowlist.requests", "")
 	}
 	f := x.requestFields(action, cidr, reason)
-	return x.putRight(&f, err, func() error { return x.requestForm(http.StatusUnprocessableEntity, f) })
+	return x.putRight(&f, err, func() error { return x.requestForm(http.StatusUnprocessableEntity, f, nil) })
+}
+
+// tryRequest shows what the change would have done to the requests of the last day.
+// Nothing is asked for.
+func (x *exchange) tryRequest(action, cidr, reason string) error {
+	f := x.requestFields(action, cidr, reason)
+	wrong := func() error { return x.requestForm(http.StatusUnprocessableEntity, f, nil) }
+	in := controlplane.SimulateAllowlist{MerchantID: x.session.MerchantID}
+	if action == string(controlplane.AllowlistRemove) {
+		id, err := x.entryID(cidr)
+		if err != nil {
+			return x.putRight(&f, err, wrong)
+		}
+		in.Remove = []string{id}
+	} else {
+		in.Add = []string{cidr}
+	}
+	result, err := x.simulate(in)
+	if err != nil {
+		return x.putRight(&f, err, wrong)
+	}
+	return x.requestForm(http.StatusOK, f, result)
+}
+
+// entryID finds the entry of the merchant's allowlist that is a range.
+func (x *exchange) entryID(cidr string) (string, error) {
+	prefix, err := controlplane.ParseAllowlistCIDR(cidr, true)
+	if err != nil {
+		return "", err
+	}
+	entries, err := x.service.ListAllowlist(x.ctx(), x.actor(), x.session.MerchantID)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if e.Prefix == prefix {
+			return e.ID, nil
+		}
+	}
+	return "", &controlplane.Error{Code: controlplane.CodeConflict, Fields: []controlplane.FieldError{{Field: "cidr", Rule: "absent", Message: "is not an entry of the allowlist"}}}
 }
 
 func withdrawAllowlistRequest(x *exchange) error {

@@ -87,6 +87,12 @@ func (p systemPage) Waited() took {
 	return took(p.Now.Sub(p.Queue.OldestPending))
 }
 
+// File is the size of the database.
+func (p systemPage) File() size { return size(p.FileBytes) }
+
+// WAL is the size of the write-ahead log.
+func (p systemPage) WAL() size { return size(p.WALBytes) }
+
 // Age is that of the snapshot.
 func (p systemPage) Age() took { return took(p.SnapshotAge) }
 

@@ -13,6 +13,27 @@ const (
 	plotHeight = 96
 )
 
+// size is a number of bytes as people read it: 512 B, 4.1 KiB, 120 MiB.
+type size int64
+
+func (n size) String() string {
+	units := []string{"KiB", "MiB", "GiB", "TiB"}
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", int64(n))
+	}
+	value, unit := float64(n)/(1<<10), 0
+	for value >= 1<<10 && unit < len(units)-1 {
+		value, unit = value/(1<<10), unit+1
+	}
+	if value < 10 {
+		return fmt.Sprintf("%.1f %s", value, units[unit])
+	}
+	return fmt.Sprintf("%.0f %s", value, units[unit])
+}
+
+// Exact is the number of bytes.
+func (n size) Exact() int64 { return int64(n) }
+
 // bar is one rectangle of a drawing.
 type bar struct{ X, Y, Width, Height int }
 

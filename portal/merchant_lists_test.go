@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html/atom"
 
@@ -71,6 +73,40 @@ func TestBrokenRulesOfARequestAreSaidInTheReadersLanguage(t *testing.T) {
 	text, err := th.text("rule.full", "n", controlplane.MaxPendingAllowlistRequests)
 	w.must(err)
 	b.wants(b.post("/allowlist/requests/new", url.Values{"action": {"add"}, "cidr": {"192.0.2.200"}, "reason": {"x"}}), http.StatusUnprocessableEntity, text)
+}
+
+// Before a change is asked for, the page says what it would have done, and asks for
+// nothing.
+func TestRequestIsTriedOnTheLastDay(t *testing.T) {
+	w := newWorld(t)
+	s := w.site("Shop") // allows 203.0.113.0/24, and asks for 198.51.100.7
+	b := w.as(s, controlplane.RoleAdmin)
+	w.must(w.service.RecordRequests(t.Context(), controlplane.RequestBatch{Addresses: []controlplane.RequestAddress{{
+		MerchantID: s.merchant.ID, Environment: controlplane.Live, Hour: controlplane.SpanHour.Of(w.clock.Now().Add(-time.Hour)),
+		IP: netip.MustParseAddr("203.0.113.77"), Count: 41,
+	}}}))
+	w.logged(s.merchant.ID, func(q *controlplane.LoggedRequest) {
+		q.Code, q.ClientIP = "IP_NOT_ALLOWED", netip.MustParseAddr("192.0.2.5")
+	})
+	for _, c := range []struct {
+		action, cidr string
+		status       int
+		want         []string
+	}{
+		{"remove", "203.0.113.0/24", 200, []string{"would have been refused: 41", "203.0.113.77", `value="203.0.113.0/24"`, "because &lt;b&gt;"}},
+		{"add", "192.0.2.5", 200, []string{"No accepted request", "192.0.2.5"}},
+		{"remove", "203.0.113.0/25", 422, []string{"No entry is exactly this"}},
+		{"remove", "shop", 422, nil}, {"add", "203.0.113.1/24", 422, []string{"203.0.113.0/24"}}, {"add", "", 422, nil},
+	} {
+		rec := b.post("/allowlist/requests/new", url.Values{"action": {c.action}, "cidr": {c.cidr}, "reason": {"because <b>"}, "try": {"1"}})
+		b.wants(rec, c.status, c.want...)
+		checkPage(t, w, rec)
+	}
+	asked, err := w.service.ListAllowlistRequests(t.Context(), controlplane.LocalActor("root"), controlplane.AllowlistRequestFilter{MerchantID: s.merchant.ID})
+	w.must(err)
+	if len(asked) != 1 {
+		t.Errorf("%d requests, want the one that was there", len(asked))
+	}
 }
 
 func TestAddressTesterAnswersLikeTheGateway(t *testing.T) {

@@ -23,6 +23,14 @@ func TestDurationsAreReadable(t *testing.T) {
 	}
 }
 
+func TestSizesAreReadable(t *testing.T) {
+	for n, want := range map[size]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 4_198_432: "4.0 MiB", 120 << 20: "120 MiB", 3 << 39: "1.5 TiB", 5 << 50: "5120 TiB"} {
+		if got := n.String(); got != want {
+			t.Errorf("%d: %s, want %s", int64(n), got, want)
+		}
+	}
+}
+
 // One failure among a hundred thousand is not "100 %".
 func TestRateIsRoundedDown(t *testing.T) {
 	for want, h := range map[string]controlplane.Health{
