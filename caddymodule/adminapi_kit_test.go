@@ -281,6 +281,7 @@ func apiInputs() map[controlplane.Operation]string {
 		controlplane.OpStaffCreate:       `{"username": "NEW", "role": "auditor"}`,
 		controlplane.OpStaffList:         `?limit=5`,
 		controlplane.OpStaffRole:         `{"role": "platform_operator"}`,
+		controlplane.OpRequestCount:      `?environment=live&span=3600&since=2026-01-31T00:00:00Z`,
 		controlplane.OpServiceTokenIssue: `{"name": "ledger"}`,
 	}
 }

@@ -11,6 +11,10 @@ type requestList struct {
 	nextPage
 }
 
+type requestCounts struct {
+	Counts []controlplane.RequestCount `json:"counts"`
+}
+
 type requestView struct {
 	Request controlplane.LoggedRequest `json:"request"`
 }
@@ -28,6 +32,10 @@ func requestCalls() []call {
 		newCall(controlplane.OpRequestView, func(ctx ctx, n callNode, a actor, in controlplane.RequestRef) (requestView, error) {
 			q, err := n.service.Request(ctx, a, in)
 			return requestView{q}, err
+		}),
+		newCall(controlplane.OpRequestCount, func(ctx ctx, n callNode, a actor, in controlplane.RequestCountFilter) (requestCounts, error) {
+			rows, err := n.service.CountRequests(ctx, a, in)
+			return requestCounts{nonNil(rows)}, err
 		}),
 		newCall(controlplane.OpRequestUnknown, func(ctx ctx, n callNode, a actor, in controlplane.UnknownRequests) (requestList, error) {
 			rows, err := n.service.ListUnknownRequests(ctx, a, in)

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,7 @@ import (
 
 func requestCommand() *cobra.Command {
 	return commandGroup("request", "Says what the gateway made of requests, and why",
-		requestListCommand(), requestShowCommand(), requestUnknownCommand())
+		requestListCommand(), requestShowCommand(), requestCountCommand(), requestUnknownCommand())
 }
 
 func requestListCommand() *cobra.Command {
@@ -65,6 +66,42 @@ the caller was told.`,
 	return leaf(cmd, []string{"merchant", "request"}, func(s *session) error {
 		return do(s, controlplane.OpRequestView, in, showRequest)
 	})
+}
+
+func requestCountCommand() *cobra.Command {
+	var in controlplane.RequestCountFilter
+	var env, since string
+	var minutes bool
+	cmd := &cobra.Command{
+		Use: "count --merchant <id> --env <live|test> [--since <time>] [--minutes]", Short: "Counts requests by outcome and code",
+		Long: `Counts the requests of a merchant by outcome and code for each hour in which there
+were any: all of them, also those that were not logged. They are kept for 90 days.`,
+		Example: `  $ caddy merchants request count --merchant mer_… --env live --since 2026-01-31`,
+	}
+	merchantFlag(cmd, &in.MerchantID)
+	envFlag(cmd, &env)
+	cmd.Flags().StringVar(&since, "since", "", "From this time on: 2026-01-31 or 2026-01-31T15:04:05Z (default: the last 24 hours)")
+	cmd.Flags().BoolVar(&minutes, "minutes", false, "For each minute instead")
+	return leaf(cmd, []string{"merchant", "env"}, func(s *session) (err error) {
+		in.Environment, in.Span = controlplane.Environment(env), controlplane.SpanHour
+		if minutes {
+			in.Span = controlplane.SpanMinute
+		}
+		if in.Since, err = parseTime("since", since); err != nil {
+			return err
+		}
+		if since == "" {
+			in.Since = in.Span.Of(time.Now().Add(-24 * time.Hour))
+		}
+		return do(s, controlplane.OpRequestCount, in, showRequestCounts)
+	})
+}
+
+func showRequestCounts(p *printer, out requestCounts) {
+	p.row("TIME", "OUTCOME", "CODE", "REQUESTS", "NOT LOGGED")
+	for _, c := range out.Counts {
+		p.row(when(c.At), string(c.Outcome), c.Code, strconv.FormatInt(c.Count, 10), strconv.FormatInt(c.Unlisted, 10))
+	}
 }
 
 func requestUnknownCommand() *cobra.Command {

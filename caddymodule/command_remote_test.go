@@ -178,6 +178,7 @@ func (f *farServer) looksAtTraffic(s apiSite) {
 	f.must("requests.id", "request", "list", "--merchant", m, "--env", "live", "--outcome", "refused", "--since", "2026-01-31")
 	f.must("request.code", "request", "show", "--merchant", m, "--request", s["logged_id"])
 	f.must("requests", "request", "unknown", "--limit", "5")
+	f.must("counts", "request", "count", "--merchant", m, "--env", "live")
 }
 
 func (f *farServer) managesThePlatform() {

@@ -42,7 +42,7 @@ func (s *Service) Request(ctx context.Context, a Actor, in RequestRef) (LoggedRe
 // CountRequests returns how many requests of a merchant came when, and what became
 // of them.
 func (s *Service) CountRequests(ctx context.Context, a Actor, f RequestCountFilter) ([]RequestCount, error) {
-	r := request{actor: a, op: OpRequestList, merchantID: f.MerchantID, input: f}
+	r := request{actor: a, op: OpRequestCount, merchantID: f.MerchantID, input: f}
 	return read(ctx, s, r, func(tx Tx) ([]RequestCount, error) { return tx.RequestCounts(ctx, f) })
 }
 

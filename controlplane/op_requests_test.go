@@ -125,6 +125,9 @@ func requestCalls() map[Operation]call {
 		OpAllowlistSimulate: func(w *world, a Actor, s site, id string) error {
 			return justErr(w.SimulateAllowlist(w.Context(), a, SimulateAllowlist{MerchantID: id, Remove: []string{s.entry.ID}}))
 		},
+		OpRequestCount: func(w *world, a Actor, _ site, id string) error {
+			return justErr(w.CountRequests(w.Context(), a, RequestCountFilter{MerchantID: id, Environment: Test, Span: SpanHour, Since: w.clock.Now()}))
+		},
 		OpRequestList: func(w *world, a Actor, _ site, id string) error {
 			return justErr(w.ListRequests(w.Context(), a, RequestFilter{MerchantID: id, Environment: Test}))
 		},

@@ -71,6 +71,7 @@ func allowlistRoutes() []Route {
 func trafficRoutes() []Route {
 	return []Route{
 		{get, merchant + "/requests", controlplane.OpRequestList, "Lists the logged requests of an environment, newest first", RepeatRead, false},
+		{get, merchant + "/requests/counts", controlplane.OpRequestCount, "Counts the requests of an environment by outcome and code, for each minute or hour", RepeatRead, false},
 		{get, merchant + "/requests/{request_id}", controlplane.OpRequestView, "Shows a logged request and why it was refused", RepeatRead, false},
 		{get, merchant + "/endpoints", controlplane.OpEndpointList, "Lists webhook endpoints and how they do", RepeatRead, false},
 		{get, merchant + "/endpoints/{endpoint_id}", controlplane.OpEndpointView, "Shows a webhook endpoint", RepeatRead, false},

@@ -219,6 +219,18 @@ func (s *schemas) input(f field) (schema any, required bool, err error) {
 	return plain, required, nil
 }
 
+// choices are the values of a oneof rule, as texts or as whole numbers.
+func choices(value string, text bool) (out []any) {
+	for _, one := range strings.Fields(value) {
+		if n, err := strconv.Atoi(one); err == nil && !text {
+			out = append(out, n)
+		} else {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
 // ruleSchema says a validate tag in JSON Schema. Those that JSON Schema cannot say
 // are known and say nothing.
 func ruleSchema(name, value string, text bool) (object, bool) {
@@ -233,7 +245,7 @@ func ruleSchema(name, value string, text bool) (object, bool) {
 		}
 		return object{key: n}, err == nil
 	case "oneof":
-		return object{"enum": strings.Fields(value)}, true
+		return object{"enum": choices(value, text)}, true
 	case "email":
 		return object{"format": "email"}, true
 	case "note":
