@@ -52,7 +52,7 @@ delivery.view reads   local platform_admin platform_operator auditor owner admin
 delivery.replay_count reads local owner admin
 delivery.replay sudo  local owner admin
 request.list reads    local platform_admin platform_operator auditor owner admin operator viewer
-request.count reads    local platform_admin platform_operator auditor owner admin operator viewer
+request.count reads   local platform_admin platform_operator auditor owner admin operator viewer
 request.view reads    local platform_admin platform_operator auditor owner admin operator viewer
 request.unknown reads local platform_admin platform_operator auditor
 service_token.issue sudo local platform_admin
