@@ -43,6 +43,6 @@ func listEndpointsCall(ctx context.Context, n callNode, a controlplane.Actor, in
 
 func viewEndpointCall(ctx context.Context, n callNode, a controlplane.Actor, in controlplane.EndpointRef) (controlplane.EndpointDetail, error) {
 	e, err := n.service.Endpoint(ctx, a, in)
-	e.Events, e.Secrets, e.Hours, e.Replays = nonNil(e.Events), nonNil(e.Secrets), nonNil(e.Hours), nonNil(e.Replays)
+	e.Events, e.Secrets, e.Hours, e.Days, e.Replays = nonNil(e.Events), nonNil(e.Secrets), nonNil(e.Hours), nonNil(e.Days), nonNil(e.Replays)
 	return e, err
 }
