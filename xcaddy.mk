@@ -25,8 +25,8 @@ VERSION ?= $(shell git describe --tags --exact-match --match 'v*' 2>/dev/null \
 	|| echo v0.0.0)
 
 # The tags leave out three databases of Caddy's step-ca dependency that nothing here
-# opens, as xcaddy does by default.
-BUILD_FLAGS := -trimpath -tags=nobadger,nomysql,nopgx '-ldflags=-s -w'
+# opens, as xcaddy does by default. The profile is written by the bench: BENCHFLAGS='-parts profile'.
+BUILD_FLAGS := -pgo=$(CURDIR)/default.pgo -trimpath -tags=nobadger,nomysql,nopgx '-ldflags=-s -w'
 
 CACHE := $(CURDIR)/.cache
 # What tests have proven of OWASP ASVS, one line each.

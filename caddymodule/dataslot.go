@@ -23,6 +23,8 @@ type dataSlot struct {
 	opening sync.Mutex
 	metrics *metrics
 	bodies  bodies
+	// refusals is one for all routes: they share the processors.
+	refusals refusalPace
 
 	tenants tenants[dataSettings]
 

@@ -30,13 +30,17 @@ type decision struct {
 	requestID string
 	code      string
 	facts     gate.Facts
+	// What headers hold lies here, not in slices of their own.
+	answered [1]string
+	identity gate.Identity
 }
 
 // begin gives the request its id and lets log and placeholders find the decision:
 // one field and one provider, which cost nothing until somebody reads them.
 func begin(w http.ResponseWriter, r *http.Request, now time.Time) *decision {
 	d := &decision{begun: now, requestID: newRequestID(now)}
-	w.Header()[gate.HeaderRequestID] = []string{d.requestID}
+	d.answered[0] = d.requestID
+	w.Header()[gate.HeaderRequestID] = d.answered[:]
 	ctx := r.Context()
 	if extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok && logsAccess(ctx) {
 		extra.Add(zap.Inline(d))
@@ -116,6 +120,6 @@ func (d *decision) identify(r *http.Request, proven bool) {
 	r.Trailer = nil
 	delete(r.Header, "Trailer")
 	if proven {
-		d.facts.SetIdentity(r.Header, d.requestID)
+		d.facts.SetIdentity(r.Header, d.requestID, &d.identity)
 	}
 }

@@ -200,6 +200,12 @@ func (h *MerchantAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next ca
 	if refusal != nil {
 		h.noteRefusal(r, d, refusal)
 		if !h.ReportOnly {
+			if held != nil {
+				held.end() // others need its memory while this one waits
+			}
+			if refusal.Status() < http.StatusInternalServerError { // those are ours, not the caller's
+				h.app.data.refusals.await(r.Context(), time.Now())
+			}
 			return refuse(w, r, d, refusal, h.docPage)
 		}
 	}

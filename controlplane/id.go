@@ -72,5 +72,6 @@ func ParseID(prefix, id string) (raw [16]byte, ok bool) {
 
 // FormatID is the inverse of [ParseID].
 func FormatID(prefix string, raw [16]byte) string {
-	return prefix + idEncoding.EncodeToString(raw[:])
+	var buf [64]byte // on the stack: two ids are made for each request
+	return string(idEncoding.AppendEncode(append(buf[:0], prefix...), raw[:]))
 }

@@ -104,6 +104,6 @@ func BenchmarkIdentity(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		DeleteProtected(c.Header)
-		f.SetIdentity(c.Header, "req_1")
+		f.SetIdentity(c.Header, "req_1", new(Identity))
 	}
 }

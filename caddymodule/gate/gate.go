@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -50,11 +51,17 @@ type Gate struct {
 	config Config
 	skew   int64 // seconds
 	hints  budget
+	// One search for a hint at a time: several would share the processors evenly with
+	// the requests that pass.
+	searching sync.Mutex
 }
 
-// hintsPerSecond bounds the work that wrong signatures of test keys can cause: a
-// hint costs up to a millisecond.
-const hintsPerSecond = 50
+// These bound the work that wrong signatures of test keys can cause: a hint costs
+// up to a millisecond.
+const (
+	hintsPerSecond = 20
+	hintsAtOnce    = 50
+)
 
 // New returns a gate. It fails when the configuration makes no sense.
 func New(c Config) (*Gate, error) {
@@ -70,7 +77,7 @@ func New(c Config) (*Gate, error) {
 	if c.Skew < MinSkew || c.Skew > MaxSkew || c.Skew%time.Second != 0 {
 		return nil, fmt.Errorf("gate: the clock skew must be whole seconds from %s to %s, not %s", MinSkew, MaxSkew, c.Skew)
 	}
-	hints, err := newSchedule(hintsPerSecond, hintsPerSecond)
+	hints, err := newSchedule(hintsPerSecond, hintsAtOnce)
 	if err != nil {
 		return nil, err
 	}

@@ -43,10 +43,15 @@ func (f *Facts) MerchantID() string {
 	return controlplane.FormatID(controlplane.PrefixMerchant, f.Merchant)
 }
 
+// Identity holds the values of the identity headers, in the caller's memory: a
+// slice for each would be an allocation.
+type Identity [5]string
+
 // SetIdentity puts the identity headers into h, from which [DeleteProtected] has
-// removed whatever the client sent by these names.
-func (f *Facts) SetIdentity(h http.Header, requestID string) {
-	values := [...]string{f.MerchantID(), string(f.Environment), f.KeyID, f.ClientIP.String(), requestID}
+// removed whatever the client sent by these names. Their values lie in values, which
+// is to live as long as h.
+func (f *Facts) SetIdentity(h http.Header, requestID string, values *Identity) {
+	*values = Identity{f.MerchantID(), string(f.Environment), f.KeyID, f.ClientIP.String(), requestID}
 	for i, name := range [...]string{HeaderMerchantID, HeaderEnvironment, HeaderKeyID, HeaderClientIP, HeaderRequestID} {
 		h[name] = values[i : i+1 : i+1]
 	}

@@ -31,7 +31,7 @@ func TestDeleteProtectedKnowsEverySpelling(t *testing.T) {
 func TestIdentityIsWhatWasProven(t *testing.T) {
 	f := Facts{Merchant: [16]byte{15: 1}, KeyID: testKey, Environment: controlplane.Test, ClientIP: netip.MustParseAddr("2001:db8::1")}
 	h := http.Header{"X-Unk-Merchant-Id": {"forged", "twice"}}
-	f.SetIdentity(h, "req_1")
+	f.SetIdentity(h, "req_1", new(Identity))
 	want := http.Header{
 		HeaderMerchantID: {merchantID(1)}, HeaderEnvironment: {"test"}, HeaderKeyID: {testKey}, HeaderClientIP: {"2001:db8::1"}, HeaderRequestID: {"req_1"},
 	}

@@ -38,11 +38,17 @@ func (g *Gate) wrongSignature(a *Admission, err error, raw []byte, now time.Time
 	}
 	r.Details = append(r.Details, Detail{"body_bytes", a.request.Body.Length})
 	if a.facts.Environment == controlplane.Test && g.hints.take(now) {
-		if h := newAttempt(a, text, raw).explain(); h.id != "" {
+		if h := g.search(newAttempt(a, text, raw)); h.id != "" {
 			r.setHint(h)
 		}
 	}
 	return r
+}
+
+func (g *Gate) search(t *attempt) hint {
+	g.searching.Lock()
+	defer g.searching.Unlock()
+	return t.explain()
 }
 
 func stringDetails(text []byte, env controlplane.Environment) (details []Detail) {

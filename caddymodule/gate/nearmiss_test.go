@@ -246,12 +246,12 @@ func TestHintsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	m := mistakes()[0]
 	hints := 0
-	for range 3 * hintsPerSecond {
+	for range 3 * hintsAtOnce {
 		if _, refusal := w.pass(m.send(t, w, testKey)); refusal.Hint != "" {
 			hints++
 		}
 	}
-	if hints != hintsPerSecond {
+	if hints != hintsAtOnce {
 		t.Errorf("%d hints at once", hints)
 	}
 	w.now = w.now.Add(time.Second)

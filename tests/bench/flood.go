@@ -82,7 +82,9 @@ func (r *refusing) flooded(ctx context.Context, o options, flood *loader, with b
 func (l *loader) paced(ctx context.Context, s *server, d time.Duration) ([]time.Duration, error) {
 	var all sync.WaitGroup
 	times, errs := make([][]time.Duration, l.conns), make([]error, l.conns)
-	interval := time.Second * time.Duration(l.conns) / pace
+	one := *l
+	one.rate = pace
+	interval := one.interval()
 	start := time.Now()
 	for i := range l.conns {
 		all.Go(func() {

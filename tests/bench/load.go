@@ -27,6 +27,8 @@ type loader struct {
 	key   signature.MACKey
 	conns int
 	fault fault
+	// rate is in requests a second, 0 for as many as are answered.
+	rate int
 	// standard signs by RFC 9421 instead of UNK1.
 	standard bool
 }
@@ -66,8 +68,13 @@ func (l *loader) run(ctx context.Context, p *server, size int, d time.Duration) 
 	}
 	start := time.Now()
 	var all sync.WaitGroup
-	for range l.conns {
-		all.Go(func() { errs <- l.connection(ctx, p.addr, b, &count) })
+	for i := range l.conns {
+		all.Go(func() {
+			if l.rate > 0 { // not all in the same moment
+				time.Sleep(l.interval() * time.Duration(i) / time.Duration(l.conns))
+			}
+			errs <- l.connection(ctx, p.addr, b, &count)
+		})
 	}
 	all.Wait()
 	out.wall = time.Since(start)
@@ -111,13 +118,24 @@ func (l *loader) connection(ctx context.Context, addr string, b load, count *ato
 		return err
 	}
 	defer w.Close()
-	for ctx.Err() == nil {
+	for due := time.Now(); ctx.Err() == nil; due = due.Add(l.interval()) {
 		if err := w.exchange(); err != nil {
 			return err
 		}
 		count.Add(1)
+		if l.rate > 0 {
+			time.Sleep(time.Until(due.Add(l.interval())))
+		}
 	}
 	return nil
+}
+
+// interval is between two requests of a connection.
+func (l *loader) interval() time.Duration {
+	if l.rate == 0 {
+		return 0
+	}
+	return time.Second * time.Duration(l.conns) / time.Duration(l.rate)
 }
 
 // wire is a connection on which requests go one after the other.

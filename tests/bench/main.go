@@ -26,12 +26,14 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.caddy, "caddy", "", "binary to measure; built from this checkout if empty")
+	flag.StringVar(&o.stock, "stock", "", "binary without the profile for the part shipped; built if empty")
 	flag.IntVar(&o.rounds, "rounds", 7, "slices of each kind")
 	flag.DurationVar(&o.slice, "slice", 2*time.Second, "length of a slice")
 	flag.IntVar(&o.connections, "connections", 16, "keep-alive connections")
 	flag.StringVar(&o.write, "write", "", "Markdown file whose measured sections are replaced")
-	flag.StringVar(&o.parts, "parts", "proxies,refusals,flood,requestlog,delivery,fairness,recovery,postgres,redis,units", "what to measure")
+	flag.StringVar(&o.parts, "parts", "proxies,shipped,refusals,flood,requestlog,delivery,fairness,recovery,postgres,redis,units", "what to measure")
 	flag.BoolVar(&o.peers, "peers", true, "measure the proxies beside HAProxy and nginx, which are installed")
+	flag.StringVar(&o.profile, "profile", profileFile, "where the part of that name, which -parts has to ask for, writes the CPU profile for the compiler")
 	flag.StringVar(&o.only, "only", "", "of the ways to load the delivery, those whose name holds this text")
 	flag.StringVar(&o.note, "note", "", "what to say of the machine beside the figures")
 	flag.Parse()
@@ -45,6 +47,7 @@ func main() {
 
 type options struct {
 	caddy       string
+	stock       string
 	rounds      int
 	slice       time.Duration
 	connections int
@@ -52,6 +55,7 @@ type options struct {
 	parts       string
 	only        string
 	peers       bool
+	profile     string
 	note        string
 }
 
@@ -62,7 +66,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer os.RemoveAll(dir)
 	if o.caddy == "" {
-		if o.caddy, err = build(ctx, dir); err != nil {
+		if o.caddy, err = build(ctx, dir, "caddy", "-pgo="+profileFile); err != nil {
 			return err
 		}
 	}
@@ -85,7 +89,8 @@ func run(ctx context.Context, o options) error {
 
 func measures() map[string]func(context.Context, options, string, *report) error {
 	return map[string]func(context.Context, options, string, *report) error{
-		"proxies": measureProxies, "refusals": measureRefusals, "flood": measureFlood, "requestlog": measureRequestLog, "delivery": measureDelivery, "fairness": measureFairness, "recovery": measureRecovery, "units": measureUnits,
+		"proxies": measureProxies, "shipped": measureShipped, "refusals": measureRefusals, "flood": measureFlood, "profile": measureProfile,
+		"requestlog": measureRequestLog, "delivery": measureDelivery, "fairness": measureFairness, "recovery": measureRecovery, "units": measureUnits,
 		"postgres": withServers(measurePostgres), "redis": withServers(measureRedis),
 	}
 }

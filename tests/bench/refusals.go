@@ -51,6 +51,9 @@ func (r *refusing) open(ctx context.Context, o options, dir string) error {
 	return r.live.checkGate(r.server, 512)
 }
 
+// refusalRate is below the one from which on the gateway lets refusals wait.
+const refusalRate = 900
+
 // measureRefusals asks what a request costs that is refused, or signed by RFC 9421,
 // to one that passes by UNK1.
 func measureRefusals(ctx context.Context, o options, dir string, report *report) (err error) {
@@ -71,6 +74,7 @@ func measureRefusals(ctx context.Context, o options, dir string, report *report)
 	}
 	var subjects []subject
 	for _, k := range kinds {
+		k.load.rate = refusalRate
 		one := k.load.subjects(512, r.server)[0]
 		one.name = k.name
 		subjects = append(subjects, one)
@@ -86,7 +90,7 @@ func measureRefusals(ctx context.Context, o options, dir string, report *report)
 		rows += c.row(kinds[i].name) + "\n"
 		bars.add("", kinds[i].name, c)
 	}
-	report.add("refusals", fmt.Sprintf("%d rounds of %s each in turn, %d connections, 512 B; gateway on one core.", o.rounds, o.slice, o.connections), rows)
+	report.add("refusals", fmt.Sprintf("%d rounds of %s each in turn, %d requests/s over %d connections, 512 B; gateway on one core.", o.rounds, o.slice, refusalRate, o.connections), rows)
 	report.draw("refusals", bars)
 	return nil
 }

@@ -54,14 +54,17 @@ func measureRequestLog(ctx context.Context, o options, dir string, report *repor
 	for _, kind := range []struct {
 		name  string
 		fault fault
-	}{{"all pass", faultNone}, {"all refused", faultLate}} {
-		all, err := takeTurns(ctx, o, kind.name, on.load.with(kind.fault).subjects(0, on.server)[0], off.load.with(kind.fault).subjects(0, off.server)[0])
+		rate  int
+	}{{"all pass", faultNone, 0}, {"all refused", faultLate, refusalRate}} {
+		on.load.fault, on.load.rate = kind.fault, kind.rate
+		off.load.fault, off.load.rate = kind.fault, kind.rate
+		all, err := takeTurns(ctx, o, kind.name, on.load.subjects(0, on.server)[0], off.load.subjects(0, off.server)[0])
 		if err != nil {
 			return err
 		}
 		rows.WriteString(comparison{all[0], all[1]}.row(kind.name) + "\n")
 	}
-	how := fmt.Sprintf("%d rounds of %s each in turn, %d connections, no body; gateway on one core, load and upstream on the rest.", o.rounds, o.slice, o.connections)
+	how := fmt.Sprintf("%d rounds of %s each in turn, %d connections, no body, refused ones at %d requests/s; gateway on one core, load and upstream on the rest.", o.rounds, o.slice, o.connections, refusalRate)
 	head := strings.NewReplacer("| body |", "| requests |", "gated ÷ bare", "on ÷ off", "gated µs", "on µs", "bare µs", "off µs", "gated req/s", "on req/s", "bare req/s", "off req/s")
 	report.add("requestlog", how, head.Replace(proxyHead)+rows.String())
 	return nil

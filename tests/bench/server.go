@@ -20,9 +20,10 @@ import (
 )
 
 // build compiles the server from this checkout.
-func build(ctx context.Context, dir string) (string, error) {
-	out := filepath.Join(dir, "caddy")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "./caddymodule/cmd/caddy")
+func build(ctx context.Context, dir, name string, flags ...string) (string, error) {
+	out := filepath.Join(dir, name)
+	args := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", out}, flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "./caddymodule/cmd/caddy")...)
 	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	return out, cmd.Run()
