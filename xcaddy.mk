@@ -122,7 +122,8 @@ soak: ## ingest and deliver for ten minutes, kill it 50 times
 	WEBHOOK_STORMS=20 go test -race -count=1 -timeout=60m -run='InAStorm' ./controlplane/delivery
 
 # What tests/cluster shows in minutes, at full size. With CLUSTER_OLDER=<a caddy that was
-# built from an older commit> the upgrade is from that one.
+# built from an older commit> the upgrade is from that one; its docs/postgres-roles.sql
+# lies beside it as <that caddy>.sql.
 cluster: ## several servers, PostgreSQL and Redis: kill, cut off, replace
 	CLUSTER=whole go test -count=1 -timeout=30m -v ./tests/cluster
 

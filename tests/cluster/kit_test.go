@@ -67,7 +67,12 @@ func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
 // have to be there.
 func (c *cluster) grant() {
 	c.t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "docs/postgres-roles.sql"))
+	c.grantBy(filepath.Join(root, "docs/postgres-roles.sql"))
+}
+
+func (c *cluster) grantBy(file string) {
+	c.t.Helper()
+	text, err := os.ReadFile(file)
 	check(c.t, err)
 	check(c.t, pgtest.Exec(c.owner, string(text)))
 	check(c.t, pgtest.Exec(c.owner, "ALTER ROLE merchants_gateway PASSWORD 'gate'"))

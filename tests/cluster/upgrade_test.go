@@ -139,7 +139,8 @@ func (tr *traffic) goesOn() {
 }
 
 // older is the program to upgrade from: this checkout's, unless the environment names
-// one that was built from an older commit.
+// one that was built from an older commit; beside it lies, as <name>.sql, the
+// docs/postgres-roles.sql of that commit.
 func older(t *testing.T) string {
 	t.Helper()
 	if path := os.Getenv("CLUSTER_OLDER"); path != "" {
@@ -155,7 +156,11 @@ func TestUpgradesFailNoRequest(t *testing.T) {
 	older, newer := older(t), nextCaddy(t)
 	a := c.node(made{name: "a", url: c.owner, delivers: true, program: older})
 	b := c.node(made{name: "b", url: c.owner, delivers: true, program: older})
-	c.grant()
+	if path := os.Getenv("CLUSTER_OLDER"); path != "" {
+		c.grantBy(path + ".sql")
+	} else {
+		c.grant()
+	}
 	g := c.node(made{name: "g", url: c.gateway, program: older})
 	tr := c.traffic(a, b, g)
 	before := c.schema(t)
