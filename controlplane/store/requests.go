@@ -16,10 +16,10 @@ const (
 		FROM requests WHERE merchant_id = $1 AND id = $2`
 	sqlRequests = `SELECT row_id, id, at, merchant_id, environment, key_id, client_ip, method, path, outcome, code, why, ''
 		FROM requests
-		WHERE merchant_id = $1 AND environment = $2 AND at >= $3 AND at < $4 AND (at, row_id) < ($5, $6)
-			AND ($7 = '' OR outcome = $7) AND ($8 = '' OR code = $8) AND ($9 = '' OR key_id = $9) AND ($10 = '' OR client_ip = $10)
-			AND substr(path, 1, length($11)) = $11
-		ORDER BY at DESC, row_id DESC LIMIT $12`
+		WHERE merchant_id = $1 AND environment = $2 AND at >= $3 AND (at, row_id) < ($4, $5)
+			AND ($6 = '' OR outcome = $6) AND ($7 = '' OR code = $7) AND ($8 = '' OR key_id = $8) AND ($9 = '' OR client_ip = $9)
+			AND substr(path, 1, length($10)) = $10
+		ORDER BY at DESC, row_id DESC LIMIT $11`
 
 	// Rows are numbered as they come, about in order of time, so that the oldest are
 	// found without an index of times.
@@ -45,10 +45,8 @@ func (t *tx) Request(ctx context.Context, merchantID, id string) (controlplane.L
 }
 
 func (t *tx) Requests(ctx context.Context, f controlplane.RequestFilter) ([]controlplane.LoggedRequest, error) {
-	since, until := micros(f.Since), int64(math.MaxInt64)
-	if !f.Until.IsZero() {
-		until = micros(f.Until)
-	}
+	// One upper bound, not one for the time and one for the page: SQLite would walk the
+	// index from the first, through all pages before.
 	at, row := int64(math.MaxInt64), int64(math.MaxInt64)
 	if f.Before != "" {
 		last, err := t.Request(ctx, f.MerchantID, f.Before)
@@ -57,7 +55,10 @@ func (t *tx) Requests(ctx context.Context, f controlplane.RequestFilter) ([]cont
 		}
 		at, row = micros(last.At), last.Row
 	}
-	return list(ctx, t, "requests", scanRequest, sqlRequests, f.MerchantID, f.Environment, since, until, at, row,
+	if until := micros(f.Until); !f.Until.IsZero() && until <= at {
+		at, row = until, 0
+	}
+	return list(ctx, t, "requests", scanRequest, sqlRequests, f.MerchantID, f.Environment, micros(f.Since), at, row,
 		f.Outcome, f.Code, f.KeyID, addrText(f.IP), f.PathPrefix, f.Rows())
 }
 
