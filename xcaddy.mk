@@ -83,10 +83,14 @@ cover: $(NPM)
 	go run ./tests/structure/coverage $(CACHE)/cover.out
 
 # The layers above the store on PostgreSQL; those below run on both databases by
-# themselves. Left out is what reads SQLite's files.
-ON_POSTGRES := ./controlplane/outbox ./controlplane/account ./caddymodule
-ON_SQLITE_ONLY := TestProofsAreNowhereInTheClear|TestScripts|TestCLI|TestCommands|TestKill|TestEventsWaitForAConfigurationThatDelivers|TestUnsafeConfigurations|TestConfigurationsThatCannotStart|TestValidateTouchesNothing|TestMovesToPostgres
-postgres: $(NPM) ## the tests of gateway, sign-in and webhooks on PostgreSQL
+# themselves. Left out is what is about SQLite's files:
+# - they are searched for secrets;
+# - commands work on them without a server, and print their paths;
+# - a start must not make one, or opens another program's;
+# - a killed server leaves one behind (tests/cluster kills those on PostgreSQL).
+ON_POSTGRES := ./controlplane ./controlplane/outbox ./controlplane/account ./caddymodule ./portal
+ON_SQLITE_ONLY := TestProofsAreNowhereInTheClear|TestIssuedSecretsAreNowhereInTheClear|TestScripts|TestCLI|TestCommands|TestUnsafeConfigurations|TestConfigurationsThatCannotStart|TestValidateTouchesNothing|TestKill
+postgres: $(NPM) ## the tests of gateway, portal, sign-in and webhooks on PostgreSQL
 	TEST_STORE=postgres go test $(TESTFLAGS) -timeout=30m -vet=off -skip='$(ON_SQLITE_ONLY)|Fuzz' $(ON_POSTGRES)
 
 race: $(NPM)

@@ -8,17 +8,13 @@ import (
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/store"
-	"github.com/unknownpay/merchant-gateway/tests/teststore"
 )
 
 // A gateway moves to PostgreSQL while it serves: copy, stop changing, copy again,
 // reload. The merchants notice nothing.
 func TestMovesToPostgresWhileItServes(t *testing.T) {
-	if teststore.Postgres(t) {
-		return // it begins on SQLite
-	}
 	stores.Host(t)
-	s := startSite(t)
+	s := startSite(t, func(s *site) { s.store = s.storeLines(false) })
 	m := s.merchant(controlplane.Test, "127.0.0.0/8")
 	target, err := url.Parse(stores.URL(t, s.database))
 	check(t, err)

@@ -16,6 +16,8 @@ import (
 
 	. "github.com/unknownpay/merchant-gateway/controlplane"
 	"github.com/unknownpay/merchant-gateway/controlplane/keyring"
+	"github.com/unknownpay/merchant-gateway/tests/pgtest"
+	"github.com/unknownpay/merchant-gateway/tests/teststore"
 )
 
 // world is a control plane of real parts: a SQLite database in a directory of its
@@ -190,10 +192,16 @@ func (w *world) revision() (n int64) {
 	return n
 }
 
-// raw runs statements on the closed database, as someone with the file could.
+// raw runs statements on the closed database, as someone with the file could, or the
+// owner of a PostgreSQL.
 func (w *world) raw(statements ...string) {
 	w.Helper()
 	w.close()
+	defer w.open()
+	if teststore.Postgres(w) {
+		w.must(pgtest.Exec(stores.URL(w, w.dbPath()), asOwner(statements)))
+		return
+	}
 	db, err := sql.Open("sqlite3", w.dbPath())
 	w.must(err)
 	for _, statement := range statements {
@@ -202,7 +210,18 @@ func (w *world) raw(statements ...string) {
 		}
 	}
 	w.must(db.Close())
-	w.open()
+}
+
+// asOwner words statements for PostgreSQL, where a setting and dropping a check stand in for
+// dropping triggers and ignoring checks.
+func asOwner(statements []string) string {
+	text := "SET session_replication_role = replica;\nALTER TABLE audit_events DROP CONSTRAINT audit_events_seq_check;\n"
+	for _, s := range statements {
+		if !strings.HasPrefix(s, "DROP TRIGGER") && !strings.HasPrefix(s, "PRAGMA") {
+			text += strings.ReplaceAll(s, "zeroblob(32)", "decode(repeat('00', 32), 'hex')") + ";\n"
+		}
+	}
+	return text
 }
 
 // onDisk is every byte under the world's directory.

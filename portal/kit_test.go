@@ -40,8 +40,9 @@ type world struct {
 	courier  *courier
 	// snapshot is what signatures are checked by; nil: there are no keys.
 	snapshot *controlplane.Snapshot
-	// reader looks into the database file beside the store.
+	// reader looks into the database beside the store; shared: it is a PostgreSQL.
 	reader *sql.DB
+	shared bool
 }
 
 type clock struct {

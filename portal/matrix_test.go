@@ -1,12 +1,10 @@
 package portal
 
 import (
-	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -259,33 +257,5 @@ func TestForeignIDsAnswerLikeUnknownOnes(t *testing.T) {
 		if foreign.Code != nobodys.Code || foreign.Body.String() != nobodys.Body.String() {
 			t.Errorf("%s: a foreign id answers %d, an unknown one %d", r.Name, foreign.Code, nobodys.Code)
 		}
-	}
-}
-
-// version changes with every commit that anyone else makes, so that one which
-// stays the same says more than two dumps that are alike: nothing was written, not
-// even what was there before.
-func (w *world) version() (n int64) {
-	w.Helper()
-	if w.reader == nil {
-		db, err := sql.Open("sqlite3", "file:"+filepath.Join(w.dir, "control.db")+"?mode=ro")
-		w.must(err)
-		db.SetMaxOpenConns(1) // the number means something within one connection only
-		w.Cleanup(func() { w.must(db.Close()) })
-		w.reader = db
-	}
-	w.must(w.reader.QueryRowContext(w.Context(), `PRAGMA data_version`).Scan(&n))
-	return n
-}
-
-func TestVersionOfTheDatabaseSeesEveryWrite(t *testing.T) {
-	w := newWorld(t)
-	before := w.version()
-	w.owner()
-	if w.version() == before {
-		t.Error("a write went unseen: the matrix would prove nothing")
-	}
-	if n := w.version(); n != w.version() {
-		t.Error("looking counts as a write")
 	}
 }

@@ -48,8 +48,7 @@ func FuzzAddressesOfPages(f *testing.F) {
 			judgeFuzz(t, b.get(page+q), text)
 		}
 		judgeFuzz(t, b.get("/test/keys/"+url.PathEscape(strings.ReplaceAll(text, "/", ""))), text)
-		var now int64
-		if err := w.reader.QueryRowContext(t.Context(), `PRAGMA data_version`).Scan(&now); err != nil || now != before {
+		if now, err := w.readVersion(t.Context()); err != nil || now != before {
 			t.Errorf("%q: a GET changed the database (%v)", text, err)
 		}
 	})
