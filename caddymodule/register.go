@@ -15,6 +15,7 @@ func init() {
 	caddy.RegisterModule(new(MerchantPortal))
 	caddy.RegisterModule(new(MerchantConsole))
 	caddy.RegisterModule(new(MerchantEvents))
+	caddy.RegisterModule(new(MerchantUpstream))
 
 	httpcaddyfile.RegisterGlobalOption("merchants", parseApp)
 	httpcaddyfile.RegisterHandlerDirective("merchant_auth", parseAuth)

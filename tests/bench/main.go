@@ -31,7 +31,7 @@ func main() {
 	flag.DurationVar(&o.slice, "slice", 2*time.Second, "length of a slice")
 	flag.IntVar(&o.connections, "connections", 16, "keep-alive connections")
 	flag.StringVar(&o.write, "write", "", "Markdown file whose measured sections are replaced")
-	flag.StringVar(&o.parts, "parts", "proxies,shipped,refusals,flood,requestlog,delivery,fairness,recovery,postgres,redis,units", "what to measure")
+	flag.StringVar(&o.parts, "parts", "proxies,shipped,transport,refusals,flood,requestlog,delivery,fairness,recovery,postgres,redis,units", "what to measure")
 	flag.BoolVar(&o.peers, "peers", true, "measure the proxies beside HAProxy and nginx, which are installed")
 	flag.StringVar(&o.profile, "profile", profileFile, "where the part of that name, which -parts has to ask for, writes the CPU profile for the compiler")
 	flag.StringVar(&o.only, "only", "", "of the ways to load the delivery, those whose name holds this text")
@@ -89,7 +89,7 @@ func run(ctx context.Context, o options) error {
 
 func measures() map[string]func(context.Context, options, string, *report) error {
 	return map[string]func(context.Context, options, string, *report) error{
-		"proxies": measureProxies, "shipped": measureShipped, "refusals": measureRefusals, "flood": measureFlood, "profile": measureProfile,
+		"proxies": measureProxies, "shipped": measureShipped, "transport": measureTransport, "refusals": measureRefusals, "flood": measureFlood, "profile": measureProfile,
 		"requestlog": measureRequestLog, "delivery": measureDelivery, "fairness": measureFairness, "recovery": measureRecovery, "units": measureUnits,
 		"postgres": withServers(measurePostgres), "redis": withServers(measureRedis),
 	}
