@@ -170,7 +170,9 @@ func (s *site) makeCertificate() {
 func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
 
 // caddyfile is the configuration in its present state.
-func (s *site) caddyfile() string {
+func (s *site) caddyfile() string { return withTransport(s.caddyfileAsIs()) }
+
+func (s *site) caddyfileAsIs() string {
 	if s.whole != "" {
 		return s.whole
 	}

@@ -115,7 +115,7 @@ func (c *conn) mayRetry(r *http.Request) bool {
 	if !c.reused || c.answered || r.Context().Err() != nil || !hungUp(c.readErr) && !hungUp(c.writeErr) {
 		return false
 	}
-	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+	if hasBody(r) && r.GetBody == nil {
 		return false
 	}
 	return c.written == 0 || repeatable(r)
@@ -135,7 +135,7 @@ func repeatable(r *http.Request) bool {
 
 // rewound returns the request with its body from the beginning.
 func rewound(r *http.Request) (*http.Request, error) {
-	if r.Body == nil || r.Body == http.NoBody {
+	if !hasBody(r) {
 		return r, nil
 	}
 	body, err := r.GetBody()

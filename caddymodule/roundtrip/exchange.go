@@ -2,7 +2,10 @@ package roundtrip
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -71,7 +74,7 @@ func (x *exchange) do(r *http.Request) (*http.Response, error) {
 
 // alone says whether the request is written before anything is read.
 func alone(r *http.Request) bool {
-	return r.Body == nil || r.Body == http.NoBody || r.ContentLength > 0 && r.ContentLength <= longestAlone
+	return !hasBody(r) || r.ContentLength > 0 && r.ContentLength <= longestAlone
 }
 
 // sized keeps http.Request.Write from sending the head by itself, as it does with a
@@ -79,6 +82,12 @@ func alone(r *http.Request) bool {
 type sized struct{ *bufio.Writer }
 
 func (x *exchange) write(r *http.Request) (err error) {
+	from := &source{ReadCloser: r.Body}
+	if hasBody(r) {
+		out := *r
+		out.Body = from
+		r = &out
+	}
 	w := x.t.writer(x.c)
 	if r.ContentLength > 0 || alone(r) {
 		err = r.Write(sized{w})
@@ -90,7 +99,25 @@ func (x *exchange) write(r *http.Request) (err error) {
 	}
 	w.Reset(nil)
 	x.t.writers.Put(w)
-	return err
+	if err == nil {
+		return nil
+	}
+	return cmp.Or(from.err, x.c.writeErr, err)
+}
+
+// source remembers why a body could not be read. http.Request.Write hides it in an
+// error of its own, and reverse_proxy answers some errors in their own way (413).
+type source struct {
+	io.ReadCloser
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
 }
 
 // writeBeside closes the connection of a request that cannot be written: what was

@@ -143,6 +143,8 @@ func withoutUpgrade(r *http.Request) *http.Request {
 	return &plain
 }
 
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
 func closeBody(r *http.Request) error {
 	if r.Body == nil {
 		return nil
