@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -156,7 +157,7 @@ func cause(ctx context.Context, read, write error) error {
 	case write != nil && (read == nil || errors.Is(read, net.ErrClosed)):
 		return write
 	case errors.Is(read, io.ErrUnexpectedEOF):
-		return errors.Join(errors.New("the upstream hung up before it had answered"), read)
+		return fmt.Errorf("the upstream hung up before it had answered: %w", read)
 	}
 	return read
 }

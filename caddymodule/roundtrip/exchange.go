@@ -43,7 +43,8 @@ type exchange struct {
 // connection is closed and nothing reads the request's body any more.
 func (t *Transport) exchange(c *conn, r *http.Request) (*http.Response, error) {
 	c.begin()
-	x := &exchange{t: t, c: c, ctx: r.Context(), last: r.Close}
+	// After CONNECT an upstream may take the next request for what it has to tunnel.
+	x := &exchange{t: t, c: c, ctx: r.Context(), last: r.Close || r.Method == http.MethodConnect}
 	x.keep = context.AfterFunc(x.ctx, c.close)
 	answer, err := x.do(r)
 	if err != nil {
@@ -133,10 +134,10 @@ func (x *exchange) writeBeside(r *http.Request) {
 // head reads up to the final answer.
 func (x *exchange) head(r *http.Request) (*http.Response, error) {
 	var by time.Time
-	if x.t.HeaderTimeout > 0 {
-		by = time.Now().Add(x.t.HeaderTimeout)
+	if x.t.config.HeaderTimeout > 0 {
+		by = time.Now().Add(x.t.config.HeaderTimeout)
 	}
-	x.c.expect(x.t.MaxHeader, by)
+	x.c.expect(x.t.config.MaxHeader, by)
 	trace := httptrace.ContextClientTrace(x.ctx)
 	for {
 		answer, err := http.ReadResponse(x.c.in, r)
@@ -158,7 +159,7 @@ func (x *exchange) head(r *http.Request) (*http.Response, error) {
 			if err := trace.Got1xxResponse(answer.StatusCode, textproto.MIMEHeader(answer.Header)); err != nil {
 				return nil, err
 			}
-			x.c.expect(x.t.MaxHeader, by)
+			x.c.expect(x.t.config.MaxHeader, by)
 		}
 	}
 }

@@ -50,6 +50,11 @@ func TestAConnectionIsNotUsedAgainWhen(t *testing.T) {
 				t.Error(err)
 			}
 		}, nil},
+		"it may be a tunnel": {honest, func(t *testing.T, p *peer, via *Transport) {
+			if _, err := fetch(via, p.request(t, "CONNECT", nil)); err != nil {
+				t.Error(err)
+			}
+		}, nil},
 		"the transport was closed meanwhile": {honest, func(t *testing.T, p *peer, via *Transport) {
 			res, err := via.RoundTrip(p.request(t, "GET", nil))
 			check(t, err)

@@ -51,14 +51,14 @@ type Config struct {
 
 // Transport is an http.RoundTripper. Close it when it is not needed any more.
 type Transport struct {
-	Config
+	config  Config
 	idle    idle
 	writers sync.Pool // *bufio.Writer
 }
 
 // New returns a Transport without connections.
 func New(c Config) *Transport {
-	return &Transport{Config: c, idle: newIdle(c)}
+	return &Transport{config: c, idle: newIdle(c)}
 }
 
 var (
@@ -76,7 +76,7 @@ var (
 // answered early; it is not any more when an error is returned.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := refuse(r); err != nil {
-		return nil, errors.Join(err, closeBody(r))
+		return nil, abandon(r, err)
 	}
 	r = withoutUpgrade(r)
 	if c := t.reuse(r); c != nil {
@@ -90,10 +90,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	c, err := t.dial(r)
 	if err != nil {
-		if closing := closeBody(r); closing != nil {
-			return nil, errors.Join(err, closing)
-		}
-		return nil, err
+		return nil, abandon(r, err)
 	}
 	return t.exchange(c, r)
 }
@@ -145,25 +142,30 @@ func withoutUpgrade(r *http.Request) *http.Request {
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
-func closeBody(r *http.Request) error {
+// abandon closes the body of a request that was not sent. The error stays what it is,
+// because reverse_proxy looks at its type.
+func abandon(r *http.Request, err error) error {
 	if r.Body == nil {
-		return nil
+		return err
 	}
-	return r.Body.Close()
+	if closing := r.Body.Close(); closing != nil {
+		return errors.Join(err, closing)
+	}
+	return err
 }
 
 func (t *Transport) reuse(r *http.Request) *conn {
-	network, address := t.Address(r)
+	network, address := t.config.Address(r)
 	return t.idle.take(target{network, address})
 }
 
 func (t *Transport) dial(r *http.Request) (*conn, error) {
-	network, address := t.Address(r)
-	net, err := t.Dial(r.Context(), network, address)
+	network, address := t.config.Address(r)
+	c, err := t.config.Dial(r.Context(), network, address)
 	if err != nil {
 		return nil, err
 	}
-	return newConn(net, target{network, address}, t.ReadTimeout, t.WriteTimeout), nil
+	return newConn(c, target{network, address}, t.config.ReadTimeout, t.config.WriteTimeout), nil
 }
 
 // CloseIdleConnections closes what waits for a request. Connections in use may wait

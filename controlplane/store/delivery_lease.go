@@ -10,7 +10,7 @@ import (
 // Engines lease deliveries of every merchant: they reach them by row, which they
 // learn here and nowhere else.
 //
-// Where a row is reached by its number, its state stands in an expression (state || '').
+// Where a row is reached by its number, its state stands in an expression (state with an empty text joined to it).
 // PostgreSQL then cannot take an index of rows in that state instead, which its
 // statistics of a quiet moment would have nearly empty: in a rush it read 3,000 entries
 // for each attempt.

@@ -8,12 +8,14 @@ import (
 )
 
 const fastSite = `
+	log
 	merchant_auth test
 	reverse_proxy %s {
 		transport merchant_upstream
 	}`
 
 const fastBareSite = `
+	log
 	reverse_proxy %s {
 		transport merchant_upstream
 	}`
@@ -34,22 +36,25 @@ func measureTransport(ctx context.Context, o options, dir string, report *report
 		}
 		defer func() { err = errors.Join(err, proxies[name].stop()) }()
 	}
-	load, err := newLoader(ctx, proxies["fast"], o.connections)
+	who, err := proxies["fast"].credentials(ctx, "test")
 	if err != nil {
 		return err
 	}
-	var rows strings.Builder
-	for _, kind := range []struct{ name, is string }{{"fast", "gated"}, {"fast-bare", "not gated"}} {
-		for _, size := range sizes {
-			c, err := compare(ctx, o, load, proxies[kind.name], proxies["stock"], size.bytes)
-			if err != nil {
-				return fmt.Errorf("%s, %s: %w", kind.name, size.name, err)
-			}
-			rows.WriteString(c.row(kind.is+", "+size.name) + "\n")
+	load, err := newLoader(who, o.connections)
+	if err != nil {
+		return err
+	}
+	var gated, bare strings.Builder
+	for _, size := range sizes {
+		all, err := takeTurns(ctx, o, size.name, load.subjects(size.bytes, proxies["fast"], proxies["fast-bare"], proxies["stock"])...)
+		if err != nil {
+			return err
 		}
+		gated.WriteString(comparison{all[0], all[2]}.row("gated, "+size.name) + "\n")
+		bare.WriteString(comparison{all[1], all[2]}.row("not gated, "+size.name) + "\n")
 	}
 	how := fmt.Sprintf("%d rounds of %s each in turn, %d connections; proxy on one core, load and upstream on the rest; GOGC=off, GOMEMLIMIT=512MiB.", o.rounds, o.slice, o.connections)
 	head := strings.NewReplacer("gated ÷ bare", "merchant_upstream ÷ stock bare", "gated µs", "µs", "bare µs", "stock µs", "gated req/s", "req/s", "bare req/s", "stock req/s")
-	report.add("transport", how, head.Replace(proxyHead)+rows.String())
+	report.add("transport", how, head.Replace(proxyHead)+gated.String()+bare.String())
 	return nil
 }

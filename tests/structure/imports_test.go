@@ -60,6 +60,12 @@ func rules() []rule {
 			reason:  "who asks and why is the gate's; a nonce store answers whether a pair was seen",
 		},
 		{
+			name:    "the transport knows no other package of this module",
+			binds:   under("caddymodule/roundtrip"),
+			forbids: moduleExcept("caddymodule/roundtrip"),
+			reason:  "it carries a request as any client would, so that it can be compared with http.Transport byte by byte",
+		},
+		{
 			name:    "signature is a leaf on the standard library",
 			binds:   is("controlplane/signature"),
 			forbids: not(anyOf(standard, exactly("github.com/dunglas/httpsfv"), isModule("controlplane/signature"))),
@@ -174,7 +180,7 @@ func TestEveryPackageIsBound(t *testing.T) {
 		folder, _ := rel(p.ImportPath)
 		folders = append(folders, folder)
 	}
-	for _, must := range []string{"caddymodule", "caddymodule/cmd/caddy", "caddymodule/gate", "caddymodule/replay", "controlplane", "controlplane/keyring", "controlplane/signature", "controlplane/store"} {
+	for _, must := range []string{"caddymodule", "caddymodule/cmd/caddy", "caddymodule/gate", "caddymodule/replay", "caddymodule/roundtrip", "controlplane", "controlplane/keyring", "controlplane/signature", "controlplane/store"} {
 		if !slices.Contains(folders, must) {
 			t.Errorf("there is no package %s; if it moved, move the rules with it", must)
 		}
