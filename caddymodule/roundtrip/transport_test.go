@@ -166,8 +166,7 @@ func TestAnUpstreamThatIsSlowTimesOut(t *testing.T) {
 			if err == nil {
 				_, err = io.ReadAll(res.Body)
 			}
-			// reverse_proxy answers 504 to what is a net.Error itself.
-			if timeout, is := err.(net.Error); !is || !timeout.Timeout() {
+			if timeout, is := err.(net.Error); !is || !timeout.Timeout() { //nolint:errorlint // reverse_proxy answers 504 only to what is a net.Error itself
 				t.Errorf("error %v", err)
 			}
 		})
