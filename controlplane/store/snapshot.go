@@ -83,7 +83,7 @@ func (t *tx) chunks(ctx context.Context, what string, scan func(*sql.Rows, *chun
 }
 
 const (
-	// snapshotPage is how many rows of a table make a page; 256 to 4,096 took the same.
+	// snapshotPage is how many rows of a table make a page.
 	snapshotPage = 1024
 	// pagesAhead is how many pages are fetched while earlier ones are read.
 	pagesAhead = 4
