@@ -39,9 +39,6 @@ type NodeStatus struct {
 	Troubles []controlplane.NodeTrouble
 }
 
-// LagTook is how old what it decides by was when it told.
-func (n NodeStatus) LagTook() took { return took(n.Lag()) }
-
 // KeyringStatus names the keys that seal secrets; it holds none.
 type KeyringStatus struct {
 	RootID   string
@@ -92,6 +89,9 @@ func (p systemPage) File() size { return size(p.FileBytes) }
 
 // WAL is the size of the write-ahead log.
 func (p systemPage) WAL() size { return size(p.WALBytes) }
+
+// LagOf is how old what a server decides by was when it told.
+func (p systemPage) LagOf(n NodeStatus) took { return took(n.Lag()) }
 
 // Age is that of the snapshot.
 func (p systemPage) Age() took { return took(p.SnapshotAge) }
