@@ -82,6 +82,16 @@ func (p *person) inspectTraffic(merchant string) {
 	p.inspect("console-simulate-refused")
 }
 
+// inspectDeliveries looks at what the console shows of an endpoint that answers.
+func (p *person) inspectDeliveries(owner *person, a *account, merchant string) {
+	p.t.Helper()
+	_, endpoint := owner.addEndpoint(a, "/shop-of-olga")
+	p.site.event(strings.TrimPrefix(merchant, "/merchants/"), "deposit.success")
+	owner.open(endpoint)
+	owner.becomes("deposit.success")
+	p.inspectAll(map[string]string{"console-webhooks": merchant + "/webhooks", "console-deliveries": merchant + "/deliveries"})
+}
+
 // inspectPeople looks at users, staff and what takes two of them.
 func (c *chromium) inspectPeople(p *person, a *account, merchant string) {
 	p.t.Helper()
@@ -94,6 +104,7 @@ func (c *chromium) inspectPeople(p *person, a *account, merchant string) {
 	olga, bob := c.person(p.t, true), c.staff(p.t, true)
 	olga.firstSignIn(owner)
 	olga.goesLive(owner)
+	p.inspectDeliveries(olga, owner, merchant)
 	olga.asksFor("198.51.100.9")
 	olga.asksFor("198.51.100.10")
 	bob.firstStaffSignIn(colleague, p.inspectNothing)
