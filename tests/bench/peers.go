@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // peer is what people would pick instead, configured to check what UNK1 signs.
@@ -80,18 +76,7 @@ func (p *peer) start(ctx context.Context, dir, upstream string, size int, who ac
 		args = append(args, fill.Replace(a))
 	}
 	s := &server{name: p.name, addr: addr, cmd: exec.CommandContext(ctx, "taskset", args...)}
-	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
-	s.cmd.WaitDelay = 10 * time.Second
-	var log bytes.Buffer
-	s.cmd.Stderr = &log
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if err := awaitListener(ctx, addr); err != nil {
-		stopped := s.stop() // and only then may the log be read
-		return nil, errors.Join(fmt.Errorf("%s did not start: %s", p.name, log.String()), err, stopped)
-	}
-	return s, nil
+	return s, s.run(ctx)
 }
 
 func (p *peer) configure(dir string, fill *strings.Replacer, who account) error {

@@ -67,18 +67,23 @@ func (l launch) start(ctx context.Context, o options, dir string) (*server, erro
 	args := append(l.prefix, o.caddy, "run", "--config", file)
 	s.cmd = exec.CommandContext(ctx, args[0], args[1:]...)
 	s.cmd.Env = append(append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir), l.env...)
+	return s, s.run(ctx)
+}
+
+// run starts the process and returns when it listens.
+func (s *server) run(ctx context.Context) error {
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.WaitDelay = 10 * time.Second
 	var log bytes.Buffer
 	s.cmd.Stderr = &log
 	if err := s.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := awaitListener(ctx, addr); err != nil {
+	if err := awaitListener(ctx, s.addr); err != nil {
 		stopped := s.stop() // and only then may the log be read
-		return nil, errors.Join(fmt.Errorf("%s did not start: %s", l.name, log.String()), err, stopped)
+		return errors.Join(fmt.Errorf("%s did not start: %s", s.name, log.String()), err, stopped)
 	}
-	return s, nil
+	return nil
 }
 
 func (s *server) stop() error {
