@@ -252,7 +252,9 @@ func (s *site) load() error {
 	if err != nil {
 		return err
 	}
-	return caddy.Load(withoutTrust(s.t, config), true)
+	err = caddy.Load(withoutTrust(s.t, config), true)
+	s.oneServer()
+	return err
 }
 
 // withoutTrust keeps Caddy's local CA, which some TLS settings make, out of the
