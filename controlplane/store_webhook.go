@@ -123,7 +123,7 @@ type HealthTx interface {
 	// EndpointCondition is the zero condition for an endpoint that was never tried.
 	EndpointCondition(ctx context.Context, merchantID string, endpointRow int64) (EndpointCondition, error)
 	// UnhealthyEndpoints lists conditions with failures, a pause after at, or an outage
-	// that was told of.
+	// that was told of, but for deleted endpoints.
 	UnhealthyEndpoints(ctx context.Context, at time.Time) ([]EndpointCondition, error)
 	// AddHealth adds to the counts.
 	AddHealth(ctx context.Context, b HealthBucket) error

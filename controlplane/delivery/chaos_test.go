@@ -18,7 +18,8 @@ import (
 // again every event reaches every endpoint that was not deleted, and nothing is
 // left over: no claim without an owner, no slot that is not given back.
 func TestAfterAnyChaosEverythingIsDelivered(t *testing.T) {
-	for seed := range uint64(3) {
+	// In the last one an endpoint is deleted while it fails.
+	for _, seed := range []uint64{0, 1, 2, 1795480501769608957} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			inTime(t, delivery.Limits{Slots: 24, Queue: 20, Claims: 150}, func(p *plant) { newChaos(p, seed).run() })
 		})

@@ -137,6 +137,10 @@ func (ep *endpoint) idle(now time.Time) bool {
 			return false
 		}
 	}
-	return ep.reserved == 0 && !ep.loading && !ep.stale && !ep.condemned && !ep.turning && ep.condition.Failures == 0 &&
-		!ep.stopped(now) && ep.condition.Told.IsZero() && now.Sub(ep.pauseTold) > pauseAgain && now.Sub(ep.usedAt) > forgetAfter
+	if ep.reserved > 0 || ep.loading || ep.stale || ep.condemned || ep.turning || now.Sub(ep.usedAt) <= forgetAfter {
+		return false
+	}
+	// What a deleted endpoint did is of no more use.
+	return ep.known.State == controlplane.EndpointDeleted ||
+		ep.condition.Failures == 0 && !ep.stopped(now) && ep.condition.Told.IsZero() && now.Sub(ep.pauseTold) > pauseAgain
 }

@@ -21,8 +21,10 @@ const (
 			told = excluded.told`
 	sqlCondition = `SELECT endpoint_row, merchant_id, last_success_at, last_attempt_at, failing_since, failures, failing_events, paused_until, breaker, probe_at, told
 		FROM endpoint_conditions WHERE merchant_id = $1 AND endpoint_row = $2`
-	sqlUnhealthy = `SELECT endpoint_row, merchant_id, last_success_at, last_attempt_at, failing_since, failures, failing_events, paused_until, breaker, probe_at, told
-		FROM endpoint_conditions WHERE failures > 0 OR paused_until > $1 OR told > 0 ORDER BY endpoint_row`
+	sqlUnhealthy = `SELECT c.endpoint_row, c.merchant_id, c.last_success_at, c.last_attempt_at, c.failing_since, c.failures, c.failing_events, c.paused_until, c.breaker,
+			c.probe_at, c.told
+		FROM endpoint_conditions c JOIN endpoints e ON e.row_id = c.endpoint_row
+		WHERE (c.failures > 0 OR c.paused_until > $1 OR c.told > 0) AND e.state <> 'deleted' ORDER BY c.endpoint_row`
 	sqlAddHealth = `INSERT INTO endpoint_health (endpoint_row, hour, bucket, count) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (endpoint_row, hour, bucket) DO UPDATE SET count = endpoint_health.count + excluded.count`
 	sqlHealth = `SELECT h.endpoint_row, h.hour, h.bucket, h.count FROM endpoints e JOIN endpoint_health h ON h.endpoint_row = e.row_id

@@ -390,6 +390,9 @@ func endpointHealth(k *kit) {
 	save()
 	same(k, unhealthy(At(8)), []controlplane.EndpointCondition{c})
 	same(k, unhealthy(At(9)), nil)
+	e.State = controlplane.EndpointDeleted
+	k.must(func(ctx context.Context, tx controlplane.Tx) error { return tx.UpdateEndpoint(ctx, e) })
+	same(k, unhealthy(At(8)), nil)
 	same(k, condition("mer_x"), controlplane.EndpointCondition{EndpointRow: e.Row, MerchantID: "mer_x"})
 }
 
