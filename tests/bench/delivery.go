@@ -146,11 +146,30 @@ func (l *lab) warm(ctx context.Context, merchants []string) error {
 	return f.await(ctx, n)
 }
 
-// outcome is the slices of one kind, and of the bare loop beside each.
+// outcome is the slices of one kind, and of the bare loops beside each.
 type outcome struct {
 	kind
 	passages []passage
-	bare     []float64
+	bare     []bare
+}
+
+// bare is how many a second the bare loop brought to the receivers.
+type bare struct {
+	apart  float64 // in a process of its own, as the server
+	inside float64 // in the receivers' process
+}
+
+// bareLoops are the loop in both places.
+type bareLoops struct {
+	apart  *loopProcess
+	inside *bareLoop
+}
+
+func (b bareLoops) slice(ctx context.Context, urls []string, d time.Duration) (r bare, err error) {
+	if r.apart, err = b.apart.slice(urls, d); err == nil {
+		r.inside, err = b.inside.slice(ctx, urls, d)
+	}
+	return r, err
 }
 
 // measureDelivery fills the report with events on their way to receivers, against
@@ -174,7 +193,12 @@ func measureDelivery(ctx context.Context, o options, dir string, report *report)
 		}
 		l.merchants = append(l.merchants, m)
 	}
-	all, err := l.rounds(ctx, newBareLoop(receivers.roots, loopers), chosen)
+	apart, err := startLoop(ctx, receivers.caFile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, apart.stop()) }()
+	all, err := l.rounds(ctx, bareLoops{apart, newBareLoop(receivers.roots, loopers)}, chosen)
 	if err != nil {
 		return err
 	}
@@ -187,7 +211,7 @@ func measureDelivery(ctx context.Context, o options, dir string, report *report)
 }
 
 // rounds runs every kind in turn. The first round warms up.
-func (l *lab) rounds(ctx context.Context, loop *bareLoop, kinds []kind) ([]outcome, error) {
+func (l *lab) rounds(ctx context.Context, loops bareLoops, kinds []kind) ([]outcome, error) {
 	all := make([]outcome, len(kinds))
 	for i, k := range kinds {
 		all[i].kind = k
@@ -195,12 +219,12 @@ func (l *lab) rounds(ctx context.Context, loop *bareLoop, kinds []kind) ([]outco
 	for round := range l.o.rounds + 1 {
 		for i := range all {
 			fmt.Fprintf(os.Stderr, "\r%-40s round %d of %d", all[i].name, round, l.o.rounds)
-			bare, p, err := l.side(ctx, loop, all[i].kind)
+			b, p, err := l.side(ctx, loops, all[i].kind)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", all[i].name, err)
 			}
 			if round > 0 {
-				all[i].passages, all[i].bare = append(all[i].passages, p), append(all[i].bare, bare)
+				all[i].passages, all[i].bare = append(all[i].passages, p), append(all[i].bare, b)
 			}
 		}
 	}
@@ -208,20 +232,15 @@ func (l *lab) rounds(ctx context.Context, loop *bareLoop, kinds []kind) ([]outco
 	return all, nil
 }
 
-// side runs the bare loop to the same receivers, and then a slice.
-func (l *lab) side(ctx context.Context, loop *bareLoop, k kind) (bare float64, p passage, err error) {
+// side runs the bare loops to the same receivers, and then a slice.
+func (l *lab) side(ctx context.Context, loops bareLoops, k kind) (b bare, p passage, err error) {
 	if k.endpoints > 0 && k.rate == 0 {
-		urls := l.receivers.good(k.endpoints)
-		if err = loop.warm(ctx, urls); err == nil {
-			bare, err = loop.run(ctx, urls, l.o.slice)
+		if b, err = loops.slice(ctx, l.receivers.good(k.endpoints), l.o.slice); err != nil {
+			return b, p, fmt.Errorf("bare loop: %w", err)
 		}
-		if err != nil {
-			return 0, p, fmt.Errorf("bare loop: %w", err)
-		}
-		loop.client.CloseIdleConnections()
 	}
 	p, err = l.pass(ctx, k)
-	return bare, p, err
+	return b, p, err
 }
 
 func (r *receivers) good(n int) []string {
@@ -232,8 +251,8 @@ func (r *receivers) good(n int) []string {
 	return urls
 }
 
-const deliveryHead = "| what | delivered/s | to the bare loop | commit to arrival, p50 / p95 / p99 ms | request to arrival, p50 / p99 ms | ingest/s | ingest p99 ms | CPU ms per 1,000 | kB written per event |\n" +
-	"|---|---:|---|---|---|---:|---:|---:|---:|\n"
+const deliveryHead = "| what | delivered/s | to the bare loop | to a loop in the receivers' process | commit to arrival, p50 / p95 / p99 ms | request to arrival, p50 / p99 ms | ingest/s | ingest p99 ms | CPU ms per 1,000 | kB written per event |\n" +
+	"|---|---:|---|---|---|---|---:|---:|---:|---:|\n"
 
 func (o outcome) row() string {
 	of := func(figure func(passage) float64) float64 {
@@ -247,18 +266,25 @@ func (o outcome) row() string {
 		return fmt.Sprintf("%.1f", of(func(p passage) float64 { return quantile(times(p), q) }))
 	}
 	commit, whole, answer := func(p passage) []time.Duration { return p.commit }, func(p passage) []time.Duration { return p.whole }, func(p passage) []time.Duration { return p.answer }
-	cells := []string{o.name, "", "", "", "", fmt.Sprintf("%.0f", of(passage.intakeRate)), ms(answer, 0.99), fmt.Sprintf("%.0f", of(passage.cpuMillis)), fmt.Sprintf("%.1f", of(passage.writtenKB))}
+	cells := []string{o.name, "", "", "", "", "", fmt.Sprintf("%.0f", of(passage.intakeRate)), ms(answer, 0.99), fmt.Sprintf("%.0f", of(passage.cpuMillis)), fmt.Sprintf("%.1f", of(passage.writtenKB))}
 	if o.endpoints > 0 {
 		cells[1] = fmt.Sprintf("%.0f", of(passage.perSecond))
-		cells[3] = ms(commit, 0.5) + " / " + ms(commit, 0.95) + " / " + ms(commit, 0.99)
-		cells[4] = ms(whole, 0.5) + " / " + ms(whole, 0.99)
+		cells[4] = ms(commit, 0.5) + " / " + ms(commit, 0.95) + " / " + ms(commit, 0.99)
+		cells[5] = ms(whole, 0.5) + " / " + ms(whole, 0.99)
 	}
 	if o.endpoints > 0 && o.rate == 0 {
-		ratios := make([]float64, len(o.passages))
-		for i, p := range o.passages {
-			ratios[i] = p.perSecond() / o.bare[i]
-		}
-		cells[2] = spread(ratios) + fmt.Sprintf(" of %.0f", median(o.bare))
+		cells[2] = o.ratio(func(b bare) float64 { return b.apart })
+		cells[3] = o.ratio(func(b bare) float64 { return b.inside })
 	}
 	return "| " + strings.Join(cells, " | ") + " |"
+}
+
+// ratio is of the deliveries a second to those of a bare loop.
+func (o outcome) ratio(of func(bare) float64) string {
+	ratios, bares := make([]float64, len(o.passages)), make([]float64, len(o.passages))
+	for i, p := range o.passages {
+		bares[i] = of(o.bare[i])
+		ratios[i] = p.perSecond() / bares[i]
+	}
+	return spread(ratios) + fmt.Sprintf(" of %.0f", median(bares))
 }

@@ -16,8 +16,8 @@ import (
 // bareLoop posts to receivers as fast as the HTTP client goes that the sender has:
 // what a delivery would cost without a queue, a signature and a record.
 type bareLoop struct {
-	client *http.Client
-	conns  int
+	transport *http.Transport // the sender, too, uses no http.Client
+	conns     int
 }
 
 // newBareLoop has the sender's settings, but for its checks of addresses.
@@ -28,11 +28,21 @@ func newBareLoop(roots *x509.CertPool, conns int) *bareLoop {
 		Protocols: new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
-	return &bareLoop{client: &http.Client{Transport: t}, conns: conns}
+	return &bareLoop{transport: t, conns: conns}
 }
 
 const bareBody = `{"type":"deposit.success","timestamp":"2026-07-01T12:00:00.000000Z","environment":"test","data":{"n":-1,"id":"dep_01jh2y3d4e5f6g7h8j9k0m1n2p",` +
 	`"amount":"1500.00","currency":"THB","reference":"order-2026-000123","paid_at":"2026-07-01T12:00:00Z","channel":"promptpay"}}`
+
+// slice returns how many a second were answered for a while, once each receiver had
+// a connection.
+func (l *bareLoop) slice(ctx context.Context, urls []string, d time.Duration) (perSecond float64, err error) {
+	defer l.transport.CloseIdleConnections()
+	if err := l.warm(ctx, urls); err != nil {
+		return 0, err
+	}
+	return l.run(ctx, urls, d)
+}
 
 // warm opens a connection to each receiver, so that what is measured finds one.
 func (l *bareLoop) warm(ctx context.Context, urls []string) error {
@@ -44,7 +54,6 @@ func (l *bareLoop) warm(ctx context.Context, urls []string) error {
 	return nil
 }
 
-// run returns how many a second were answered.
 func (l *bareLoop) run(ctx context.Context, urls []string, d time.Duration) (perSecond float64, err error) {
 	var next, done atomic.Int64
 	start := time.Now()
@@ -82,7 +91,7 @@ func (l *bareLoop) post(ctx context.Context, url string) error {
 		"webhook-signature": {"v1,bcTcGcjUAj3vDoAdcBQCRCN1Bk4dvkmPl4VJMwE4fFM="},
 		"content-type":      {"application/json"}, "User-Agent": {"UnknownPay-Webhooks/1.0"},
 	}
-	answer, err := l.client.Do(req)
+	answer, err := l.transport.RoundTrip(req)
 	if err != nil {
 		return err
 	}

@@ -35,11 +35,18 @@ func main() {
 	flag.BoolVar(&o.peers, "peers", true, "measure the proxies beside HAProxy and nginx, which are installed")
 	flag.StringVar(&o.profile, "profile", profileFile, "where the part of that name, which -parts has to ask for, writes the CPU profile for the compiler")
 	flag.StringVar(&o.only, "only", "", "of the ways to load the delivery, those whose name holds this text")
+	loop := flag.String("loop", "", "be the bare loop of another bench, to receivers whose certificates the authority in this file signed")
 	flag.StringVar(&o.note, "note", "", "what to say of the machine beside the figures")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, o); err != nil {
+	err := error(nil)
+	if *loop != "" {
+		err = serveLoop(ctx, *loop, os.Stdin, os.Stdout)
+	} else {
+		err = run(ctx, o)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
