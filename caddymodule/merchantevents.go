@@ -26,6 +26,8 @@ const (
 	// maxEventsBody bounds a request: a batch of 1,000 events of 8 KiB, or 32 of
 	// the longest.
 	maxEventsBody = 8 << 20
+	// maxRest is how much of a longer one is read before it is refused.
+	maxRest = 64 << 20
 	// eventsTimeout is how long a body may take to arrive.
 	eventsTimeout = 30 * time.Second
 
@@ -150,7 +152,7 @@ func (h *MerchantEvents) submission(w http.ResponseWriter, r *http.Request, app 
 			message: "send JSON with Content-Type: application/json and without Content-Encoding"}
 	}
 	if r.ContentLength > maxEventsBody {
-		return submission{}, bodyTooLarge()
+		return submission{}, tooLong(w, r)
 	}
 	size := r.ContentLength
 	if size < 0 {
@@ -183,7 +185,7 @@ func readEvents(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		// A deadline that is left would end the request while it waits for the commit.
 		return body, control.SetReadDeadline(time.Time{})
 	case errors.As(err, new(*http.MaxBytesError)):
-		return nil, bodyTooLarge()
+		return nil, tooLong(w, r)
 	case errors.As(err, &network) && network.Timeout():
 		return nil, &intakeError{status: http.StatusRequestTimeout, code: "BODY_TIMEOUT", message: "the body took longer than 30 seconds to arrive"}
 	}
@@ -253,3 +255,20 @@ var (
 	_ caddy.Provisioner           = (*MerchantEvents)(nil)
 	_ caddyhttp.MiddlewareHandler = (*MerchantEvents)(nil)
 )
+
+// tooLong lets a backend send the rest before it is refused, within bounds. Caddy
+// wraps bodies, which keeps net/http from its own pause before it closes
+// (closedRequestBodyEarly): the connection would be reset under a client that still
+// writes, and the answer lost.
+func tooLong(w http.ResponseWriter, r *http.Request) error {
+	if r.Header.Get("Expect") != "" {
+		return bodyTooLarge() // it waits for the answer
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(eventsTimeout)); err != nil {
+		return unavailable("the body could not be read", err)
+	}
+	if _, err := io.CopyN(io.Discard, r.Body, maxRest); err != nil && !errors.Is(err, io.EOF) {
+		return errors.Join(errBrokenOff, err)
+	}
+	return bodyTooLarge()
+}

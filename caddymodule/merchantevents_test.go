@@ -1,9 +1,11 @@
 package caddymodule
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -266,6 +268,33 @@ func TestFailuresOfOursSayWhenToTryAgain(t *testing.T) {
 		e := asIntakeError(err)
 		if e.status != want || strings.Contains(e.message, "fire") || (want == 429) != (e.retryAfter > 0) {
 			t.Errorf("%v: %d %q %v", err, e.status, e.message, e.retryAfter)
+		}
+	}
+}
+
+// TestTheAnswerToALongBodyArrives writes all of a body before it reads, as many
+// clients do: a server that closes early resets the connection under them.
+func TestTheAnswerToALongBodyArrives(t *testing.T) {
+	s, token, m := eventsSite(t)
+	body := `{"merchant_id":"` + m + `","data":{` + strings.Repeat(" ", 3*maxEventsBody) + `}}`
+	for framing, r := range map[string]string{
+		"a length": fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body),
+		"chunks":   fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body),
+	} {
+		c, err := net.Dial("tcp", s.plain)
+		check(t, err)
+		defer c.Close()
+		_, err = io.WriteString(c, "POST /v1/events HTTP/1.1\r\nHost: gateway.test\r\nAuthorization: Bearer "+token+"\r\nContent-Type: application/json\r\nIdempotency-Key: a\r\n"+r)
+		if err != nil {
+			t.Errorf("%s: %v", framing, err)
+			continue
+		}
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		check(t, err)
+		answer, err := io.ReadAll(res.Body)
+		check(t, err)
+		if res.StatusCode != 413 || !strings.Contains(string(answer), "TOO_LARGE") {
+			t.Errorf("%s: %d %s", framing, res.StatusCode, answer)
 		}
 	}
 }
