@@ -61,7 +61,7 @@ func standardRefused() []standardCase {
 	const bad, coverage, digest, mac, syntax, late = "AUTH_MALFORMED", "COVERAGE_INSUFFICIENT", "DIGEST_MISMATCH", "SIGNATURE_MISMATCH", "TIMESTAMP_INVALID", "TIMESTAMP_OUT_OF_RANGE"
 	zeros := ":" + strings.Repeat("A", 43) + "=:"
 	return []standardCase{
-		// Named mistakes come first: the gateway explains 50 at once.
+		// Named mistakes come first: the gateway explains 10 at once.
 		{name: "a line break at the body's end", want: digest, says: "body_newline_added", after: func(r *raw) { r.body += "\n" }},
 		{name: "another scheme in @target-uri", want: mac, says: "target_uri_scheme", before: covered(`"@method" "@target-uri" "content-digest"`)},
 		{name: "%2F decoded by the signer", want: mac, says: "path_decoded", before: func(c *standard) { c.target = "/v1/a/b" }, after: target("/v1/a%2Fb")},
