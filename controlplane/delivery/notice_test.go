@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,14 +151,13 @@ func TestPausesAreToldOnceADay(t *testing.T) {
 func TestConditionSaysWhyOnlyProbesAreSent(t *testing.T) {
 	inTime(t, delivery.Limits{}, func(p *plant) {
 		e := p.shop()
-		i := 0
+		var sent atomic.Int64
 		p.receiver.answers(func(r delivery.Request) delivery.Result {
-			i++
-			return status(200 + 300*(i%2))(r)
+			return status(200 + 300*int(sent.Add(1)%2))(r)
 		})
 		p.start()
 		for p.look(e).Condition.Breaker == "" {
-			if i > 60 {
+			if sent.Load() > 60 {
 				p.Fatal("the breaker does not open")
 			}
 			p.ingest(e.MerchantID, 1)
