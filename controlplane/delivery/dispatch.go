@@ -72,7 +72,7 @@ func (e *Engine) Wake(row int64, merchantID string) {
 	e.chores.replays = true
 	e.settleSoon(row)
 	for lane := range lanes {
-		if e.running {
+		if e.starting {
 			e.wake(row, merchantID, controlplane.Lane(lane), e.now())
 		}
 	}
@@ -89,7 +89,7 @@ func (e *Engine) settleSoon(row int64) {
 func (e *Engine) Pending(row int64, merchantID string, lane controlplane.Lane) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.running {
+	if e.starting {
 		e.wake(row, merchantID, lane, e.now())
 	}
 }

@@ -87,7 +87,10 @@ type Engine struct {
 	settings atomic.Pointer[Settings]
 
 	mu sync.Mutex
-	// running is false before Start and from Stop on: nothing is begun.
+	// running is false before Start and from Stop on: nothing is begun. From
+	// starting on it is noted what waits in the store: an event may be committed
+	// after Start has read the backlogs.
+	starting  bool
 	running   bool
 	endpoints map[int64]*endpoint
 	fast      rotation
@@ -162,14 +165,19 @@ func (e *Engine) Start(ctx context.Context) error {
 	if e.settings.Load() == nil {
 		return errors.New("delivery engine: start without settings")
 	}
-	backlogs, unhealthy, err := e.recover(ctx)
-	if err != nil {
-		return fmt.Errorf("start the delivery engine: %w", err)
+	e.mu.Lock()
+	already := e.starting
+	e.starting = true
+	e.mu.Unlock()
+	if already {
+		return errors.New("delivery engine: it runs already")
 	}
+	backlogs, unhealthy, err := e.recover(ctx)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.running {
-		return errors.New("delivery engine: it runs already")
+	if err != nil {
+		e.standStill()
+		return fmt.Errorf("start the delivery engine: %w", err)
 	}
 	e.running = true
 	e.results = make(chan outcome, maxWaiting)
@@ -236,7 +244,12 @@ func (e *Engine) Stop(ctx context.Context) {
 	<-e.recorder
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.looks, e.fast, e.slow = nil, newRotation(), newRotation()
+	e.standStill()
+}
+
+// standStill forgets what the next start reads anew. The lock is held.
+func (e *Engine) standStill() {
+	e.starting, e.looks, e.fast, e.slow = false, nil, newRotation(), newRotation()
 	for _, ep := range e.endpoints {
 		// One that was about to be disabled may not have been: its next failure asks again.
 		ep.stored, ep.index, ep.turning, ep.condemned = [lanes]time.Time{}, -1, false, false

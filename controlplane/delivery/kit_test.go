@@ -180,6 +180,13 @@ func (p *plant) assembleAt(limits delivery.Limits, clock func() time.Time) {
 	}
 	p.engine, err = delivery.New(config)
 	p.must(err)
+	p.serve(clock)
+}
+
+// serve puts a service in front of the engine.
+func (p *plant) serve(clock func() time.Time) {
+	p.Helper()
+	var err error
 	p.Service, err = controlplane.NewService(controlplane.Parts{
 		Store: p.store, Sealer: p.ring, Hasher: noHasher{}, Clock: clock, Random: rand.Reader,
 		Dispatcher: p.engine, CheckURL: func(string) error { return nil }, NotifyEndpoint: p.notices.notify,

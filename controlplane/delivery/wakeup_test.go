@@ -2,7 +2,10 @@ package delivery_test
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,6 +74,75 @@ func TestWhatWasToldIsWrittenDown(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if c := p.look(e).Condition; c.Told.IsZero() {
 			p.Errorf("%+v", c)
+		}
+	})
+}
+
+// afterwards is a store in which something happens right after the first update.
+type afterwards struct {
+	controlplane.Store
+	happens func()
+	once    sync.Once
+}
+
+func (a *afterwards) Update(ctx context.Context, fn func(controlplane.Tx) error) error {
+	err := a.Store.Update(ctx, fn)
+	a.once.Do(a.happens)
+	return err
+}
+
+// An event that is committed after a start has read what waits, and before it has
+// begun to deliver, waits for nothing.
+func TestEventsOfTheInstantOfAStartAreDelivered(t *testing.T) {
+	inTime(t, delivery.Limits{}, func(p *plant) {
+		e := p.shop()
+		var err error
+		p.engine, err = delivery.New(delivery.Config{
+			Store:  &afterwards{Store: p.store, happens: func() { p.ingest(e.MerchantID, 1) }},
+			Sealer: p.ring, Clock: time.Now, Random: rand.Reader,
+		})
+		p.must(err)
+		p.serve(time.Now)
+		p.start()
+		time.Sleep(time.Minute)
+		if s := p.states(e); s[controlplane.DeliveryDelivered] != 1 {
+			p.Errorf("%v", s)
+		}
+	})
+}
+
+// A start beside a running engine must not take back what that one is sending.
+func TestOneStartAtATime(t *testing.T) {
+	inTime(t, delivery.Limits{}, func(p *plant) {
+		e := p.shop()
+		p.receiver.takes(10 * time.Second)
+		p.start()
+		p.ingest(e.MerchantID, 1)
+		synctest.Wait()
+		if err := p.engine.Start(p.Context()); err == nil || !strings.Contains(err.Error(), "runs already") {
+			p.Errorf("%v", err)
+		}
+		time.Sleep(time.Minute)
+		if n := len(p.receiver.got()); n != 1 {
+			p.Errorf("sent %d times", n)
+		}
+	})
+}
+
+// A start that failed can be made again.
+func TestStartAgainAfterAFailure(t *testing.T) {
+	inTime(t, delivery.Limits{}, func(p *plant) {
+		e := p.shop()
+		p.ingest(e.MerchantID, 1)
+		ended, cancel := context.WithCancel(p.Context())
+		cancel()
+		if err := p.engine.Start(ended); err == nil {
+			p.Error("started without a store")
+		}
+		p.start()
+		time.Sleep(time.Minute)
+		if s := p.states(e); s[controlplane.DeliveryDelivered] != 1 {
+			p.Errorf("%v", s)
 		}
 	})
 }
