@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -146,8 +147,7 @@ func challenge(given bool) string {
 
 // submission reads and decodes the body.
 func (h *MerchantEvents) submission(w http.ResponseWriter, r *http.Request, app *App) (submission, error) {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != gate.MediaJSON || r.Header.Get("Content-Encoding") != "" {
+	if !isJSON(r.Header.Get("Content-Type")) || r.Header.Get("Content-Encoding") != "" {
 		return submission{}, &intakeError{status: http.StatusUnsupportedMediaType, code: "UNSUPPORTED_MEDIA_TYPE",
 			message: "send JSON with Content-Type: application/json and without Content-Encoding"}
 	}
@@ -170,6 +170,14 @@ func (h *MerchantEvents) submission(w http.ResponseWriter, r *http.Request, app 
 	return decodeSubmission(body, r.Header.Values(headerIdempotencyKey))
 }
 
+func isJSON(contentType string) bool {
+	if contentType == gate.MediaJSON {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == gate.MediaJSON
+}
+
 // errBrokenOff: the client did, and there is nobody to answer.
 var errBrokenOff = errors.New("the body broke off")
 
@@ -178,12 +186,14 @@ func readEvents(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := control.SetReadDeadline(time.Now().Add(eventsTimeout)); err != nil {
 		return nil, unavailable("the body could not be read", err)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEventsBody))
+	// Room for all of it, and for the read that finds the end.
+	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxEventsBody))
 	var network net.Error
 	switch {
 	case err == nil:
 		// A deadline that is left would end the request while it waits for the commit.
-		return body, control.SetReadDeadline(time.Time{})
+		return body.Bytes(), control.SetReadDeadline(time.Time{})
 	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, tooLong(w, r)
 	case errors.As(err, &network) && network.Timeout():

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
@@ -21,23 +23,19 @@ type submission struct {
 // idempotency key in the header, or {"events": […]} with one in each event. A name
 // that is unknown, twice there or in other letters is a mistake: what is silently
 // ignored may be what mattered.
-func decodeSubmission(body []byte, keys []string) (s submission, err error) {
+func decodeSubmission(body []byte, keys []string) (submission, error) {
 	r := &eventReader{d: json.NewDecoder(bytes.NewReader(body))}
 	var single controlplane.IngestEvent
-	fields := r.eventFields(&single)
-	fields["events"] = func(at string) error {
-		s.batch = true
-		return r.list(at, &s.events)
-	}
-	names, err := r.object("", fields)
+	names, err := r.object(alone, &single, singleFields)
 	if err == nil {
 		err = r.end()
 	}
+	s := r.submission
 	if err != nil {
 		return s, err
 	}
 	if s.batch {
-		if len(names) > 1 {
+		if names > 1 {
 			r.fault("events", "stands alone: put everything else into its elements")
 		}
 		if len(keys) > 0 {
@@ -61,8 +59,58 @@ func (s *submission) setKey(r *eventReader, keys []string) {
 // eventReader reads the tokens of a body and collects what is wrong with it. An
 // error is returned only when there is no sense in reading on.
 type eventReader struct {
-	d      *json.Decoder
-	faults []controlplane.FieldError
+	d          *json.Decoder
+	submission submission
+	faults     []controlplane.FieldError
+}
+
+// eventField is one that an object may have.
+type eventField struct {
+	name string
+	read func(r *eventReader, e *controlplane.IngestEvent, at place) error
+}
+
+// What an event of a batch may have, a single one, and in its stead a body.
+var (
+	batchFields = append(slices.Clone(eventFields), eventField{"idempotency_key", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
+		return r.text(&e.IdempotencyKey, at, "idempotency_key")
+	}})
+	singleFields = append(slices.Clone(eventFields), eventField{"events", (*eventReader).list})
+	eventFields  = []eventField{
+		{"merchant_id", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
+			return r.text(&e.MerchantID, at, "merchant_id")
+		}},
+		{"environment", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
+			return r.text((*string)(&e.Environment), at, "environment")
+		}},
+		{"type", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
+			return r.text((*string)(&e.Type), at, "type")
+		}},
+		{"data", func(r *eventReader, e *controlplane.IngestEvent, _ place) (err error) {
+			e.Data, err = r.value()
+			return err
+		}},
+	}
+)
+
+// place is where an object stands: which of a batch it is, or alone. It is put into
+// words only for a fault.
+type place int
+
+const alone place = -1
+
+func (p place) of(field string) string {
+	if p == alone {
+		return field
+	}
+	return fmt.Sprintf("events[%d].%s", int(p), field)
+}
+
+func (p place) String() string {
+	if p == alone {
+		return "the body"
+	}
+	return fmt.Sprintf("events[%d]", int(p))
 }
 
 func (r *eventReader) fault(field, format string, args ...any) {
@@ -78,11 +126,11 @@ func (r *eventReader) verdict(s submission) error {
 		if len(e.Data) <= controlplane.MaxEventData {
 			continue
 		}
-		field := "data"
+		at := alone
 		if s.batch {
-			field = fmt.Sprintf("events[%d].data", i)
+			at = place(i)
 		}
-		r.fault(field, "is %d bytes long, more than the %d that one event may have", len(e.Data), controlplane.MaxEventData)
+		r.fault(at.of("data"), "is %d bytes long, more than the %d that one event may have", len(e.Data), controlplane.MaxEventData)
 	}
 	if len(r.faults) > 0 {
 		return &intakeError{status: http.StatusRequestEntityTooLarge, code: "TOO_LARGE", message: "an event is too long", fields: r.faults}
@@ -97,55 +145,47 @@ func (r *eventReader) broken(err error) error {
 	return controlplane.Errorf(controlplane.CodeInvalid, "the body is not JSON at byte %d: %s", r.d.InputOffset(), err.Error())
 }
 
-// object reads an object field by field; at is what names its fields in faults.
-func (r *eventReader) object(at string, fields map[string]func(at string) error) (seen map[string]bool, err error) {
+// object reads an object field by field, and returns how many names it has.
+func (r *eventReader) object(at place, e *controlplane.IngestEvent, fields []eventField) (names int, err error) {
 	open, err := r.d.Token()
 	if err != nil {
-		return nil, r.broken(err)
+		return 0, r.broken(err)
 	}
 	if open != json.Delim('{') {
-		return nil, controlplane.Errorf(controlplane.CodeInvalid, "%sis not an object; send {…}", orBody(at))
+		return 0, controlplane.Errorf(controlplane.CodeInvalid, "%s is not an object; send {…}", at)
 	}
-	seen = map[string]bool{}
-	for r.d.More() {
+	seen := 0 // a bit for each of the fields
+	for ; r.d.More(); names++ {
 		token, err := r.d.Token()
 		if err != nil {
-			return nil, r.broken(err)
+			return 0, r.broken(err)
 		}
 		name, _ := token.(string) // a decoder takes nothing else for a name
-		read, known := fields[name]
-		if !known || seen[name] {
-			read = r.skip(known)
+		i := slices.IndexFunc(fields, func(f eventField) bool { return f.name == name })
+		switch {
+		case i < 0:
+			err = r.skip(at.of(shortened(name, 64)), "is not known; an event has merchant_id, environment, type and data, and in a batch idempotency_key")
+		case seen&(1<<i) != 0:
+			err = r.skip(at.of(name), "is given twice")
+		default:
+			seen |= 1 << i
+			err = fields[i].read(r, e, at)
 		}
-		seen[name] = true
-		if err := read(at + shortened(name, 64)); err != nil {
-			return nil, err
+		if err != nil {
+			return 0, err
 		}
 	}
 	if _, err := r.d.Token(); err != nil {
-		return nil, r.broken(err)
+		return 0, r.broken(err)
 	}
-	return seen, nil
-}
-
-func orBody(at string) string {
-	if at == "" {
-		return "the body "
-	}
-	return at[:len(at)-1] + " "
+	return names, nil
 }
 
 // skip reads over a value that does not belong there.
-func (r *eventReader) skip(known bool) func(string) error {
-	return func(at string) error {
-		if known {
-			r.fault(at, "is given twice")
-		} else {
-			r.fault(at, "is not known; an event has merchant_id, environment, type and data, and in a batch idempotency_key")
-		}
-		_, err := r.value()
-		return err
-	}
+func (r *eventReader) skip(field, fault string) error {
+	r.fault(field, "%s", fault)
+	_, err := r.value()
+	return err
 }
 
 func (r *eventReader) value() (raw json.RawMessage, err error) {
@@ -156,25 +196,25 @@ func (r *eventReader) value() (raw json.RawMessage, err error) {
 }
 
 // list reads the events of a batch, one more than allowed at most.
-func (r *eventReader) list(at string, into *[]controlplane.IngestEvent) error {
+func (r *eventReader) list(_ *controlplane.IngestEvent, _ place) error {
+	r.submission.batch = true
 	open, err := r.d.Token()
 	if err != nil {
 		return r.broken(err)
 	}
 	if open != json.Delim('[') {
-		return controlplane.InvalidField(at, "must be a list of events")
+		return controlplane.InvalidField("events", "must be a list of events")
 	}
+	events := &r.submission.events
 	for r.d.More() {
-		if len(*into) == controlplane.MaxEventBatch {
-			return controlplane.InvalidField(at, "has more than %d events; send fewer at once", controlplane.MaxEventBatch)
+		if len(*events) == controlplane.MaxEventBatch {
+			return controlplane.InvalidField("events", "has more than %d events; send fewer at once", controlplane.MaxEventBatch)
 		}
 		var e controlplane.IngestEvent
-		fields := r.eventFields(&e)
-		fields["idempotency_key"] = r.text(&e.IdempotencyKey)
-		if _, err := r.object(fmt.Sprintf("%s[%d].", at, len(*into)), fields); err != nil {
+		if _, err := r.object(place(len(*events)), &e, batchFields); err != nil {
 			return err
 		}
-		*into = append(*into, e)
+		*events = append(*events, e)
 	}
 	if _, err := r.d.Token(); err != nil {
 		return r.broken(err)
@@ -182,29 +222,19 @@ func (r *eventReader) list(at string, into *[]controlplane.IngestEvent) error {
 	return nil
 }
 
-func (r *eventReader) eventFields(e *controlplane.IngestEvent) map[string]func(string) error {
-	return map[string]func(string) error{
-		"merchant_id": r.text(&e.MerchantID),
-		"environment": r.text((*string)(&e.Environment)),
-		"type":        r.text((*string)(&e.Type)),
-		"data": func(string) (err error) {
-			e.Data, err = r.value()
-			return err
-		},
+// text reads a string. One without escapes is what stands between its quotes: the
+// decoder has made sure that it is well formed, but for its UTF-8.
+func (r *eventReader) text(into *string, at place, field string) error {
+	raw, err := r.value()
+	if err != nil {
+		return err
 	}
-}
-
-func (r *eventReader) text(into *string) func(string) error {
-	return func(at string) error {
-		raw, err := r.value()
-		if err != nil {
-			return err
-		}
-		if raw[0] != '"' || json.Unmarshal(raw, into) != nil {
-			r.fault(at, "must be a string")
-		}
-		return nil
+	if raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		*into = string(raw[1 : len(raw)-1])
+	} else if raw[0] != '"' || json.Unmarshal(raw, into) != nil {
+		r.fault(at.of(field), "must be a string")
 	}
+	return nil
 }
 
 // end wants nothing behind the object.
