@@ -60,7 +60,7 @@ type endpoint struct {
 	usedAt time.Time
 	// target is what was read to send by, good until targetUntil; changes counts what
 	// ended that before its time.
-	target      controlplane.DeliveryTarget
+	target      target
 	targetUntil time.Time
 	changes     int
 	// closedAt is when its breaker last closed, pauseTold when its merchant was last

@@ -22,10 +22,10 @@ type attempt struct {
 // attempted, or cut off by a stop, goes back to the store as it was.
 func (e *Engine) perform(ctx context.Context, a *attempt) {
 	var o *controlplane.AttemptOutcome
-	target, ok := e.target(ctx, a)
+	to, ok := e.target(ctx, a)
 	// The store may have taken its time, and the lease be over.
-	if ok && a.may(target.Endpoint.State) && e.owns(a.claim) {
-		done := e.send(ctx, a, target)
+	if ok && a.may(to.Endpoint.State) && e.owns(a.claim) {
+		done := e.send(ctx, a, to)
 		if ctx.Err() == nil {
 			o = e.judge(a.claim, done)
 		}
@@ -35,7 +35,7 @@ func (e *Engine) perform(ctx context.Context, a *attempt) {
 	} else {
 		e.results <- outcome{released: true, o: controlplane.AttemptOutcome{Claim: a.claim}}
 	}
-	e.finish(a, o, target)
+	e.finish(a, o, to.DeliveryTarget)
 }
 
 // may reports whether an endpoint in a state is sent to.
@@ -55,38 +55,22 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // send signs and sends.
-func (e *Engine) send(ctx context.Context, a *attempt, target controlplane.DeliveryTarget) controlplane.Attempt {
+func (e *Engine) send(ctx context.Context, a *attempt, to target) controlplane.Attempt {
 	at := e.now()
 	done := controlplane.Attempt{Number: a.claim.Attempts + 1, At: at}
-	secrets, err := e.secrets(target, at)
-	if err != nil || len(secrets) == 0 {
+	secrets := to.signing(at)
+	if len(secrets) == 0 {
 		e.outdate(a.ep)
-		e.log().Error("no signing secret for a delivery", zap.String("endpoint", target.Endpoint.ID), zap.Error(err))
+		e.log().Error("no signing secret for a delivery", zap.String("endpoint", to.Endpoint.ID))
 		done.Fault, done.Detail = controlplane.FaultInternal, "the signing secret could not be read; it will be tried again"
 		return done
 	}
 	timer := time.AfterFunc(slowAfter, func() { e.hang(a) })
-	r := e.settings.Load().Sender.Send(ctx, Request{EventID: a.claim.EventID, URL: target.Endpoint.URL, Secrets: secrets, Body: a.claim.Body, At: at})
+	r := e.settings.Load().Sender.Send(ctx, Request{EventID: a.claim.EventID, URL: to.Endpoint.URL, Secrets: secrets, Body: a.claim.Body, At: at})
 	timer.Stop()
 	done.Fault, done.Detail, done.Status, done.Address, done.Phases = r.Fault, r.Detail, r.Status, r.Address, r.Phases
 	done.RequestHeader, done.ResponseHeader, done.ResponseBody, done.BodyCut = r.RequestHeader, r.Header, r.Body, r.BodyCut
 	return done
-}
-
-// secrets opens those that sign at a moment, newest first.
-func (e *Engine) secrets(target controlplane.DeliveryTarget, at time.Time) ([]controlplane.Secret, error) {
-	var all []controlplane.Secret
-	for _, s := range target.Secrets {
-		if !s.SignsAt(at) {
-			continue
-		}
-		text, err := e.sealer.Unseal(controlplane.PurposeWebhookSecret, controlplane.EndpointSecretLocation(s.EndpointSecret).AAD(), s.Record)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, controlplane.NewSecret(string(text)))
-	}
-	return all, nil
 }
 
 // hang moves an attempt that takes long to the slots of the slow.

@@ -19,6 +19,42 @@ const (
 	targetKept = 10 * time.Second
 )
 
+// target is what to send where, with the secrets to sign with.
+type target struct {
+	controlplane.DeliveryTarget
+	opened []openSecret
+}
+
+type openSecret struct {
+	controlplane.EndpointSecret
+	text controlplane.Secret
+}
+
+// signing returns the secrets that sign at a moment, newest first.
+func (t target) signing(at time.Time) (all []controlplane.Secret) {
+	for _, s := range t.opened {
+		if s.SignsAt(at) {
+			all = append(all, s.text)
+		}
+	}
+	return all
+}
+
+// open unseals the secrets of a target. Those that do not sign any more never will.
+func (e *Engine) open(t controlplane.DeliveryTarget) (opened []openSecret, err error) {
+	for _, s := range t.Secrets {
+		if !s.SignsAt(e.now()) {
+			continue
+		}
+		text, err := e.sealer.Unseal(controlplane.PurposeWebhookSecret, controlplane.EndpointSecretLocation(s.EndpointSecret).AAD(), s.Record)
+		if err != nil {
+			return nil, err
+		}
+		opened = append(opened, openSecret{s.EndpointSecret, controlplane.NewSecret(string(text))})
+	}
+	return opened, nil
+}
+
 // target is what to send where, now: neither a new URL nor a new secret waits for
 // the next retry. ok is false if the engine stops, or the lease ends, before the
 // store answers.
@@ -26,10 +62,10 @@ const (
 // Where this engine is the only one, whoever changes an endpoint says so with Wake
 // before the change is answered, so what was read before is as good until then.
 // Reading it for each attempt took a fifth of the time of a delivery.
-func (e *Engine) target(ctx context.Context, a *attempt) (target controlplane.DeliveryTarget, ok bool) {
-	target, load, changes, good := e.knownTarget(a.ep)
+func (e *Engine) target(ctx context.Context, a *attempt) (to target, ok bool) {
+	to, load, changes, good := e.knownTarget(a.ep)
 	if good {
-		return target, true
+		return to, true
 	}
 	for {
 		var condition controlplane.EndpointCondition
@@ -40,38 +76,42 @@ func (e *Engine) target(ctx context.Context, a *attempt) (target controlplane.De
 					return err
 				}
 			}
-			target, err = tx.EndpointTarget(limited, a.claim.EndpointRow)
+			to.DeliveryTarget, err = tx.EndpointTarget(limited, a.claim.EndpointRow)
 			return err
 		})
 		cancel()
 		if err == nil {
-			e.learn(a.ep, target.Endpoint, condition, load)
-			e.keepTarget(a.ep, target, changes)
-			return target, true
+			e.learn(a.ep, to.Endpoint, condition, load)
+			if to.opened, err = e.open(to.DeliveryTarget); err != nil {
+				e.log().Error("unseal the signing secret of an endpoint", zap.String("endpoint", to.Endpoint.ID), zap.Error(err))
+				return to, true // without secrets, which is the attempt's fault
+			}
+			e.keepTarget(a.ep, to, changes)
+			return to, true
 		}
 		if ctx.Err() != nil || !e.owns(a.claim) {
-			return target, false
+			return to, false
 		}
 		e.log().Error("read the endpoint of a delivery", zap.String("delivery", a.claim.DeliveryID), zap.Error(err))
 		if !sleep(ctx, storePatience) {
-			return target, false
+			return to, false
 		}
 	}
 }
 
 // knownTarget is good if it need not be read; load: neither was the condition.
-func (e *Engine) knownTarget(ep *endpoint) (target controlplane.DeliveryTarget, load bool, changes int, good bool) {
+func (e *Engine) knownTarget(ep *endpoint) (to target, load bool, changes int, good bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return ep.target, !ep.loaded, ep.changes, ep.loaded && e.now().Before(ep.targetUntil)
 }
 
 // keepTarget keeps what was read, unless it was changed since the reading began.
-func (e *Engine) keepTarget(ep *endpoint, target controlplane.DeliveryTarget, changes int) {
+func (e *Engine) keepTarget(ep *endpoint, to target, changes int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.lease == 0 && ep.changes == changes {
-		ep.target, ep.targetUntil = target, e.now().Add(targetKept)
+		ep.target, ep.targetUntil = to, e.now().Add(targetKept)
 	}
 }
 
