@@ -100,6 +100,18 @@ func (l *lab) add(ctx context.Context, url string) (merchant string, err error) 
 	return merchant, l.server.call(ctx, "endpoint.create", fields{"merchant_id": merchant, "environment": "test", "url": url}, &made)
 }
 
+// addAll makes a merchant for each receiver.
+func (l *lab) addAll(ctx context.Context) error {
+	for _, url := range l.receivers.urls {
+		m, err := l.add(ctx, url+pathGood)
+		if err != nil {
+			return err
+		}
+		l.merchants = append(l.merchants, m)
+	}
+	return nil
+}
+
 // backend hands events in for merchants.
 func (l *lab) backend(k kind, merchants []string) *backend {
 	l.runs++
@@ -186,12 +198,8 @@ func measureDelivery(ctx context.Context, o options, dir string, report *report)
 		return err
 	}
 	defer func() { err = errors.Join(err, l.server.stop()) }()
-	for _, url := range receivers.urls {
-		m, err := l.add(ctx, url+pathGood)
-		if err != nil {
-			return err
-		}
-		l.merchants = append(l.merchants, m)
+	if err := l.addAll(ctx); err != nil {
+		return err
 	}
 	apart, err := startLoop(ctx, receivers.caFile)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -19,12 +21,28 @@ const profileFile = "default.pgo"
 const profileFor = 8 * time.Second
 
 // measureProfile writes the CPU profile by which the compiler arranges the server
-// (-profile). It measures nothing for the report.
-func measureProfile(ctx context.Context, o options, dir string, _ *report) (err error) {
+// (-profile): of the gate and of delivery. It measures nothing for the report.
+func measureProfile(ctx context.Context, o options, dir string, _ *report) error {
+	files := []string{filepath.Join(dir, "gate.pprof"), filepath.Join(dir, "delivery.pprof")}
+	for i, take := range []func(context.Context, options, string) ([]byte, error){profileGate, profileDelivery} {
+		text, err := take(ctx, o, dir)
+		if err == nil {
+			err = os.WriteFile(files[i], text, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	merge := exec.CommandContext(ctx, "go", append([]string{"tool", "pprof", "-proto", "-output", o.profile}, files...)...)
+	merge.Stderr = os.Stderr
+	return merge.Run()
+}
+
+func profileGate(ctx context.Context, o options, dir string) (_ []byte, err error) {
 	r := &refusing{}
 	defer func() { err = errors.Join(err, r.stop()) }()
 	if err := r.open(ctx, o, dir); err != nil {
-		return err
+		return nil, err
 	}
 	standard := *r.live
 	standard.standard = true
@@ -42,6 +60,38 @@ func measureProfile(ctx context.Context, o options, dir string, _ *report) (err 
 		_, err := r.test.with(faultSignature).run(ctx, r.server, 512, profileFor)
 		return err
 	})
+	return r.server.profileUnder(ctx, mix)
+}
+
+func profileDelivery(ctx context.Context, o options, dir string) (_ []byte, err error) {
+	receivers, err := startReceivers(dir, 100)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, receivers.server.Close()) }()
+	o.slice = profileFor
+	l, err := newLab(ctx, o, dir, "profiled", receivers)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.server.stop()) }()
+	if err := l.addAll(ctx); err != nil {
+		return nil, err
+	}
+	mix := []func(context.Context) error{}
+	for _, k := range kinds() {
+		if k.endpoints == len(l.merchants) {
+			mix = append(mix, func(ctx context.Context) error {
+				_, err := l.pass(ctx, k)
+				return err
+			})
+		}
+	}
+	return l.server.profileUnder(ctx, mix)
+}
+
+// profileUnder takes a profile while loads run one after the other, each for profileFor.
+func (s *server) profileUnder(ctx context.Context, mix []func(context.Context) error) ([]byte, error) {
 	var loads sync.WaitGroup
 	var loadErr error
 	loads.Go(func() {
@@ -49,12 +99,9 @@ func measureProfile(ctx context.Context, o options, dir string, _ *report) (err 
 			loadErr = errors.Join(loadErr, one(ctx))
 		}
 	})
-	text, err := r.profile(ctx, profileFor*time.Duration(len(mix)))
+	text, err := s.profile(ctx, profileFor*time.Duration(len(mix)))
 	loads.Wait()
-	if err = errors.Join(err, loadErr); err != nil {
-		return err
-	}
-	return os.WriteFile(o.profile, text, 0o644)
+	return text, errors.Join(err, loadErr)
 }
 
 // profile asks the server where its CPU goes.
