@@ -70,27 +70,27 @@ type eventField struct {
 	read func(r *eventReader, e *controlplane.IngestEvent, at place) error
 }
 
-// What an event of a batch may have, a single one, and in its stead a body.
+// What an event of a batch may have, and a body: an event, or a list of them.
 var (
-	batchFields = append(slices.Clone(eventFields), eventField{"idempotency_key", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
+	batchFields  = []eventField{merchantField, environmentField, typeField, dataField, keyField}
+	singleFields = []eventField{merchantField, environmentField, typeField, dataField, {"events", (*eventReader).list}}
+
+	merchantField = eventField{"merchant_id", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
+		return r.text(&e.MerchantID, at, "merchant_id")
+	}}
+	environmentField = eventField{"environment", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
+		return r.text((*string)(&e.Environment), at, "environment")
+	}}
+	typeField = eventField{"type", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
+		return r.text((*string)(&e.Type), at, "type")
+	}}
+	dataField = eventField{"data", func(r *eventReader, e *controlplane.IngestEvent, _ place) (err error) {
+		e.Data, err = r.value()
+		return err
+	}}
+	keyField = eventField{"idempotency_key", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
 		return r.text(&e.IdempotencyKey, at, "idempotency_key")
-	}})
-	singleFields = append(slices.Clone(eventFields), eventField{"events", (*eventReader).list})
-	eventFields  = []eventField{
-		{"merchant_id", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
-			return r.text(&e.MerchantID, at, "merchant_id")
-		}},
-		{"environment", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
-			return r.text((*string)(&e.Environment), at, "environment")
-		}},
-		{"type", func(r *eventReader, e *controlplane.IngestEvent, at place) error {
-			return r.text((*string)(&e.Type), at, "type")
-		}},
-		{"data", func(r *eventReader, e *controlplane.IngestEvent, _ place) (err error) {
-			e.Data, err = r.value()
-			return err
-		}},
-	}
+	}}
 )
 
 // place is where an object stands: which of a batch it is, or alone. It is put into
