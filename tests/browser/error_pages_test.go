@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,11 +54,12 @@ func (p *person) inspectRefusals(a *account) {
 	p.fails(409, "Things have changed in the meantime", "error-409")
 }
 
-// inspectFault takes the database away from the server, as a failing disk does.
+// inspectFault spoils the database under the server, as a failing disk does. What is
+// cut off instead may pass for a database without tables, which is another fault.
 func (p *person) inspectFault() {
 	p.t.Helper()
 	for _, name := range []string{"merchants.db", "merchants.db-wal"} {
-		check(p.t, os.Truncate(filepath.Join(p.site.data, name), 0))
+		check(p.t, os.WriteFile(filepath.Join(p.site.data, name), bytes.Repeat([]byte("spoilt "), 1<<10), 0o600))
 	}
 	p.open("/audit")
 	p.fails(503, "The portal is busy", "error-503")

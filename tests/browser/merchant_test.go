@@ -95,7 +95,7 @@ func newAuthenticator(t testing.TB, seed string) *authenticator {
 // one before is only as good as the present step lasts, and a browser takes its
 // time to send it: it is passed over for the last third of a step.
 func (a *authenticator) code() string {
-	sent := time.Now().Add(codeLife * time.Second / 3).Unix() / codeLife
+	sent := time.Now().Add(codeLife*time.Second/3).Unix() / codeLife
 	a.last = max(a.last+1, sent-1)
 	time.Sleep(time.Until(time.Unix((a.last-1)*codeLife, 0)))
 	mac := hmac.New(sha1.New, a.seed)
