@@ -145,7 +145,8 @@ func (r *eventReader) broken(err error) error {
 	return controlplane.Errorf(controlplane.CodeInvalid, "the body is not JSON at byte %d: %s", r.d.InputOffset(), err.Error())
 }
 
-// object reads an object field by field, and returns how many names it has.
+// object reads an object field by field, and returns how many names it has, each
+// counted once if it is known.
 func (r *eventReader) object(at place, e *controlplane.IngestEvent, fields []eventField) (names int, err error) {
 	open, err := r.d.Token()
 	if err != nil {
@@ -155,7 +156,7 @@ func (r *eventReader) object(at place, e *controlplane.IngestEvent, fields []eve
 		return 0, controlplane.Errorf(controlplane.CodeInvalid, "%s is not an object; send {…}", at)
 	}
 	seen := 0 // a bit for each of the fields
-	for ; r.d.More(); names++ {
+	for r.d.More() {
 		token, err := r.d.Token()
 		if err != nil {
 			return 0, r.broken(err)
@@ -164,10 +165,12 @@ func (r *eventReader) object(at place, e *controlplane.IngestEvent, fields []eve
 		i := slices.IndexFunc(fields, func(f eventField) bool { return f.name == name })
 		switch {
 		case i < 0:
+			names++
 			err = r.skip(at.of(shortened(name, 64)), "is not known; an event has merchant_id, environment, type and data, and in a batch idempotency_key")
 		case seen&(1<<i) != 0:
 			err = r.skip(at.of(name), "is given twice")
 		default:
+			names++
 			seen |= 1 << i
 			err = fields[i].read(r, e, at)
 		}

@@ -69,6 +69,7 @@ func TestEventsAreTakenInOrExplained(t *testing.T) {
 		{"no key in a batch", "", `{"events":[` + good + `]}`, 400, []string{`"field":"events[0].idempotency_key"`}},
 		{"a batch with the header", "b", inBatch(1, good), 400, []string{`"field":"Idempotency-Key"`, "belongs to a single event"}},
 		{"a batch and an event", "", `{"events":[],"data":{}}`, 400, []string{`"field":"events"`, "stands alone"}},
+		{"a list twice", "", `{"events":[],"events":[]}`, 400, []string{`[{"field":"events","message":"is given twice"}]`}},
 		{"too big a batch", "", inBatch(1001, "{}"), 400, []string{"more than 1000 events"}},
 		{"a thousand mistakes", "", inBatch(1000, "{}"), 400, []string{"4900 more mistakes are not shown"}},
 		{"too much data in a batch", "", inBatch(2, one(`"idempotency_key":"e","data":{"x":"`+long+`"}`)), 413, []string{`"field":"events[1].data"`}},
