@@ -9,9 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
-	"net/url"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/unknownpay/merchant-gateway/controlplane"
@@ -74,14 +71,7 @@ type HTTPSender struct {
 	deadline  time.Duration
 	clock     func() time.Time
 	transport *http.Transport
-
-	mu sync.Mutex
-	// parsed are URLs that passed the guard: what it says of one never changes.
-	parsed map[string]*url.URL
 }
-
-// maxParsed bounds the URLs that are kept: 4,096 of a usual length are 1 MiB.
-const maxParsed = 4096
 
 var _ Sender = (*HTTPSender)(nil)
 
@@ -102,7 +92,7 @@ func NewHTTPSender(c SenderConfig) (*HTTPSender, error) {
 	}
 	return &HTTPSender{
 		guard: c.Guard, userAgent: c.UserAgent, deadline: c.Deadline, clock: c.Clock,
-		transport: newTransport(c), parsed: map[string]*url.URL{},
+		transport: newTransport(c),
 	}, nil
 }
 
@@ -157,7 +147,7 @@ func (s *HTTPSender) Send(ctx context.Context, r Request) Result {
 }
 
 func (s *HTTPSender) send(ctx context.Context, r Request) (res Result) {
-	u, err := s.destination(r.URL)
+	u, err := s.guard.destination(r.URL)
 	if err != nil {
 		return Result{Fault: controlplane.FaultURL, Detail: urlProblem(err)}
 	}
@@ -181,26 +171,4 @@ func (s *HTTPSender) send(ctx context.Context, r Request) (res Result) {
 	res.Phases, res.Address = noted.phases, noted.address
 	res.judge(limited, err, noted, u.Hostname())
 	return res
-}
-
-// destination parses and checks a URL, or remembers that it did. Nobody changes what
-// it returns.
-func (s *HTTPSender) destination(raw string) (*url.URL, error) {
-	s.mu.Lock()
-	u, known := s.parsed[raw]
-	s.mu.Unlock()
-	if known {
-		return u, nil
-	}
-	u, err := s.guard.destination(raw)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.parsed) >= maxParsed {
-		clear(s.parsed)
-	}
-	s.parsed[strings.Clone(raw)] = u
-	return u, nil
 }
