@@ -15,17 +15,13 @@ const (
 	sqlInsertAudit = `INSERT INTO audit_events (seq, at, actor_kind, actor_id, actor_name, merchant_id, operation, target,
 			outcome, reason, ip, user_agent, request_id, diff, prev_hash, hash)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+	// auditQuery adds the other conditions, the order and the limit.
 	sqlAudit = `SELECT seq, at, actor_kind, actor_id, actor_name, merchant_id, operation, target,
 			outcome, reason, ip, user_agent, request_id, diff, prev_hash, hash
-		FROM audit_events
-		WHERE seq < $1 AND at >= $2 AND ($3 = '' OR operation = $3) AND ($4 = '' OR outcome = $4)
-		ORDER BY seq DESC LIMIT $5`
-	// A text of its own: "$1 = '' OR merchant_id = $1" would keep the index out.
+		FROM audit_events WHERE seq < $1 AND at >= $2`
 	sqlAuditOfMerchant = `SELECT seq, at, actor_kind, actor_id, actor_name, merchant_id, operation, target,
 			outcome, reason, ip, user_agent, request_id, diff, prev_hash, hash
-		FROM audit_events
-		WHERE merchant_id = $1 AND seq < $2 AND at >= $3 AND ($4 = '' OR operation = $4) AND ($5 = '' OR outcome = $5)
-		ORDER BY seq DESC LIMIT $6`
+		FROM audit_events WHERE merchant_id = $1 AND seq < $2 AND at >= $3`
 	sqlAuditAfter = `SELECT seq, at, actor_kind, actor_id, actor_name, merchant_id, operation, target,
 			outcome, reason, ip, user_agent, request_id, diff, prev_hash, hash
 		FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT $2`
@@ -57,6 +53,13 @@ func (t *tx) AppendAudit(ctx context.Context, e controlplane.AuditEvent) error {
 }
 
 func (t *tx) AuditEvents(ctx context.Context, f controlplane.AuditFilter) ([]controlplane.AuditEvent, error) {
+	q := auditQuery(f)
+	return list(ctx, t, "audit events", scanAuditEvent, q.text.String(), q.args...)
+}
+
+// auditQuery repeats the condition of an index of some rows as it stands there, or the
+// index would not be used.
+func auditQuery(f controlplane.AuditFilter) *filter {
 	before, limit := f.Before, f.Limit
 	if before == 0 {
 		before = math.MaxInt64
@@ -64,10 +67,18 @@ func (t *tx) AuditEvents(ctx context.Context, f controlplane.AuditFilter) ([]con
 	if limit == 0 {
 		limit = auditRows
 	}
+	q, of := newFilter(sqlAudit, before, micros(f.Since)), " AND operation <> ''"
 	if f.MerchantID != "" {
-		return list(ctx, t, "audit events", scanAuditEvent, sqlAuditOfMerchant, f.MerchantID, before, micros(f.Since), f.Operation, f.Outcome, limit)
+		q, of = newFilter(sqlAuditOfMerchant, f.MerchantID, before, micros(f.Since)), ""
 	}
-	return list(ctx, t, "audit events", scanAuditEvent, sqlAudit, before, micros(f.Since), f.Operation, f.Outcome, limit)
+	q.equal(of+" AND operation = $%[1]d", string(f.Operation))
+	if f.Outcome == controlplane.OutcomeOK {
+		q.add(" AND outcome = $%[1]d", f.Outcome)
+	} else {
+		q.equal(of+" AND outcome <> 'ok' AND outcome = $%[1]d", string(f.Outcome))
+	}
+	q.add(" ORDER BY seq DESC LIMIT $%[1]d", limit)
+	return q
 }
 
 func (t *tx) AuditAfter(ctx context.Context, seq int64, limit int) ([]controlplane.AuditEvent, error) {

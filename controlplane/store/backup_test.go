@@ -139,7 +139,7 @@ func TestRestoreRefusesWhatItCannotTrustAndChangesNothing(t *testing.T) {
 	}
 	before := names(t, dir)
 	for backup, want := range map[string]string{
-		damagedDatabase(t, t.TempDir()): "damaged", newerDatabase(t, t.TempDir()): "schema version 99", otherProgram(t, t.TempDir()): "no backup",
+		damagedDatabase(t, t.TempDir()): "damaged", newerDatabase(t, t.TempDir()): "schema version 999", otherProgram(t, t.TempDir()): "no backup",
 		text: "not a SQLite database", empty: "no backup", filepath.Join(dir, "nowhere"): "cannot read", path: "database itself",
 	} {
 		if _, err := RestoreSQLite(t.Context(), backup, path, restoredAt); err == nil || !strings.Contains(err.Error(), want) {

@@ -140,7 +140,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		text:                            "not a SQLite database",
 		otherProgram(t, dir):            "another program",
 		filepath.Join(text, "x.db"):     "not a directory",
-		newerDatabase(t, t.TempDir()):   "schema version 99, this program knows up to",
+		newerDatabase(t, t.TempDir()):   "schema version 999, this program knows up to",
 		damagedDatabase(t, t.TempDir()): "damaged",
 	} {
 		before, _ := os.ReadFile(path) // a path that cannot be read stays unreadable
@@ -163,7 +163,7 @@ func otherProgram(t *testing.T, dir string) string {
 
 func newerDatabase(t *testing.T, dir string) string {
 	path := filledDatabase(t, dir, 1)
-	raw(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)`)
+	raw(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`)
 	return path
 }
 

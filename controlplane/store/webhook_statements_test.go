@@ -93,29 +93,35 @@ func TestHotStatementsUseTheirIndexes(t *testing.T) {
 			t.Fatalf("there is no %s", name)
 		}
 		args := make([]any, len(uniq(placeholder.FindAllString(texts[name], -1))))
-		rows, err := db.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+texts[name], args...)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		var plan []string
-		for rows.Next() {
-			var id, parent, unused int
-			var detail string
-			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-				t.Fatal(err)
-			}
-			plan = append(plan, detail)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
-		text := strings.Join(plan, "; ")
+		text := explained(t, db, texts[name], args...)
 		scan := regexp.MustCompile(`SCAN (\w+)( USING (?:COVERING )?INDEX (?:attempts_with_body|requests_accepted))?(;|$)`).FindStringSubmatch(text)
 		sorts := strings.Contains(text, "TEMP B-TREE") && !fewRows[name]
 		if !strings.Contains(text, index) || sorts || scan != nil && scan[2] == "" && scan[1] != "oldest" {
 			t.Errorf("%s: %s", name, text)
 		}
 	}
+}
+
+// explained is how SQLite runs a query.
+func explained(t *testing.T, db *DB, query string, args ...any) string {
+	t.Helper()
+	rows, err := db.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan = append(plan, detail)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(plan, "; ")
 }
 
 func uniq(all []string) map[string]bool {
