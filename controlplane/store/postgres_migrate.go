@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 
+	"github.com/pressly/goose/v3"
+
 	"github.com/unknownpay/merchant-gateway/controlplane"
 )
 
@@ -16,7 +18,7 @@ const migrationLock = applicationID
 // is up to date is only looked at, which a role without any right to change it may.
 func preparePostgres(ctx context.Context, db *sql.DB) (int64, error) {
 	d := postgresDialect{}
-	_, newest, err := migrator(db, d)
+	p, newest, err := migrator(db, d)
 	if err != nil {
 		return 0, err
 	}
@@ -27,7 +29,7 @@ func preparePostgres(ctx context.Context, db *sql.DB) (int64, error) {
 	case have > newest:
 		return 0, newerSchema(have, newest)
 	case have == newest:
-		return have, nil
+		return have, wantEvery(ctx, db, p.ListSources())
 	}
 	return migrateAlone(ctx, db, d)
 }
@@ -51,6 +53,23 @@ func postgresVersion(ctx context.Context, db *sql.DB) (version int64, err error)
 		return 0, explainUnlessOver(ctx, postgresDialect{}, "read the schema version", err)
 	}
 	return version, nil
+}
+
+// wantEvery refuses a schema that lacks a migration and has newer ones: what it would
+// have made is missed only when it is used.
+func wantEvery(ctx context.Context, db *sql.DB, known []*goose.Source) error {
+	for _, m := range known {
+		var applied bool
+		err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM goose_db_version WHERE version_id = $1 AND is_applied)`, m.Version).Scan(&applied)
+		if err != nil {
+			return explainUnlessOver(ctx, postgresDialect{}, "read the applied migrations", err)
+		}
+		if !applied {
+			return controlplane.Errorf(controlplane.CodeConflict,
+				"the database has newer migrations, but not %d: it was made by a program of another line; run that one, or restore a backup made by this one", m.Version)
+		}
+	}
+	return nil
 }
 
 // migrateAlone migrates while no other node does. The lock is the connection's: it

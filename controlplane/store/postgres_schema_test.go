@@ -81,6 +81,20 @@ func add(t *testing.T, db *sql.DB, to map[string]bool, query string) {
 	}
 }
 
+func TestPostgresSchemaThatLacksAMigrationIsRefused(t *testing.T) {
+	db := openPostgres(t)
+	err := db.Update(t.Context(), func(u controlplane.Tx) error {
+		_, err := u.(*tx).sql.ExecContext(t.Context(), `DELETE FROM goose_db_version WHERE version_id = 90`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := preparePostgres(t.Context(), db.readers); controlplane.CodeOf(err) != controlplane.CodeConflict || !strings.Contains(err.Error(), "90") {
+		t.Errorf("a schema without migration 90: %v", err)
+	}
+}
+
 // Text is compared by its bytes whatever the locale, or pages of a listing would
 // leave rows out.
 func TestPostgresCollatesEveryTextByItsBytes(t *testing.T) {
