@@ -1,9 +1,11 @@
 package caddymodule
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -35,8 +37,35 @@ func refuse(w http.ResponseWriter, r *http.Request, d *decision, refusal *gate.R
 		header.Set("Retry-After", strconv.FormatInt(seconds, 10))
 	}
 	w.WriteHeader(refusal.Status())
-	_, err := w.Write(text)
-	return err
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	linger(w, r)
+	return nil
+}
+
+const (
+	// lingerFrom is the longest rest of a body that net/http reads by itself.
+	lingerFrom = 256 << 10
+	// lingerBytes and lingerTime bound what a caller who was refused may still send.
+	lingerBytes = 16 << 20
+	lingerTime  = 5 * time.Second
+)
+
+// linger lets a client that is sending a body over HTTP/1.1 go on for a while after its
+// answer: a connection that is closed with bytes unread is reset, and takes the answer
+// with it (RFC 9112, section 9.6). net/http would pause before it closes, if Caddy did not
+// wrap bodies. A client that expects 100-continue waits for the answer.
+func linger(w http.ResponseWriter, r *http.Request) {
+	short := r.ContentLength >= 0 && r.ContentLength <= lingerFrom
+	if short || r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
+		return
+	}
+	control := http.NewResponseController(w)
+	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, lingerBytes) // what does not come is not missed
 }
 
 // noteRefusal counts and logs. Caddy logs 4xx answers at DEBUG only, and never
